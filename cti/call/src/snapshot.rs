@@ -1,0 +1,74 @@
+use crate::{AgentView, QueueView};
+use alloc::{string::String, vec::Vec};
+use demarc_model::{AgentId, CallId, ChannelNo, LegId, Number, Origin, QueueName, SpanNo};
+
+/// Everything call control knows at one moment, for the API.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Snapshot {
+    /// The calls, by their number.
+    pub calls: Vec<CallView>,
+    /// The queues, by name.
+    pub queues: Vec<QueueView>,
+    /// The agents, by number.
+    pub agents: Vec<AgentView>,
+}
+
+/// What a call does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallState {
+    /// In a menu.
+    Menu,
+    /// Waits in a queue.
+    Queued,
+    /// An outgoing leg is being made or rings.
+    Dialling,
+    /// Two parties talk.
+    Talking,
+    /// The call is over and its last legs are being released.
+    Ending,
+}
+
+/// A call at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct CallView {
+    /// The call.
+    pub id: CallId,
+    /// What it does.
+    pub state: CallState,
+    /// For how long, in whole seconds.
+    pub state_seconds: u64,
+    /// How long ago it was offered, in whole seconds.
+    pub seconds: u64,
+    /// Where it came in.
+    pub origin: Origin,
+    /// The dialled number.
+    pub to: Number,
+    /// The caller's number.
+    pub from: Option<Number>,
+    /// The menu it is in.
+    pub menu: Option<String>,
+    /// The queue it waits in.
+    pub queue: Option<QueueName>,
+    /// Its place there, from 1.
+    pub position: Option<usize>,
+    /// The agent that rings or talks.
+    pub agent: Option<AgentId>,
+    /// Its legs that still exist, the caller's first.
+    pub legs: Vec<LegView>,
+}
+
+/// A leg at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct LegView {
+    /// The leg.
+    pub id: LegId,
+    /// The span and channel it is on, where it is on one.
+    pub span: Option<SpanNo>,
+    /// The bearer channel.
+    pub channel: Option<ChannelNo>,
+    /// Whether the leg is answered.
+    pub answered: bool,
+    /// Whether the leg is being released.
+    pub releasing: bool,
+}
