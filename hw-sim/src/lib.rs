@@ -5,6 +5,7 @@
 
 mod arg;
 pub mod description;
+pub mod fuse;
 pub mod pcap;
 mod sim;
 mod simulator;

@@ -1,0 +1,248 @@
+//! Making and ending a mount.
+
+use super::{
+    device::{BUFFER, Device},
+    mounts,
+    server::Server,
+    tree::Tree,
+    wire::Request,
+};
+use crate::Simulator;
+use nix::{
+    errno::Errno as Os,
+    mount::{MntFlags, MsFlags, umount2},
+    sys::eventfd::EventFd,
+    unistd::{getegid, geteuid},
+};
+use std::{
+    fs, io,
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd},
+        linux::fs::MetadataExt,
+    },
+    path::{Path, PathBuf},
+    sync::{Arc, Weak},
+    thread::JoinHandle,
+};
+
+/// Where the kernel's FUSE is.
+const FUSE: &str = "/dev/fuse";
+
+/// Why a simulator could not be mounted.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum MountError {
+    /// The kernel has no FUSE, or the container hides it.
+    #[error("there is no /dev/fuse; load it with `modprobe fuse`, or give the container --device /dev/fuse")]
+    NoFuse(#[source] io::Error),
+    /// Not root, and not in a user name space of one's own.
+    #[error("no right to {what}; run as root, or inside `unshare -Urm`")]
+    NoRight { what: &'static str, source: io::Error },
+    /// No such directory.
+    #[error("{dir}: there is no such directory; make it with `mkdir -p {dir}`")]
+    Missing { dir: PathBuf, source: io::Error },
+    /// Something other than a directory.
+    #[error("{dir}: not a directory that can be read")]
+    NotADirectory { dir: PathBuf, source: io::Error },
+    /// Something is in the directory: files, or the device files of a real driver.
+    #[error(
+        "{dir}: the directory is not empty; choose another (device files of the kernel's driver stay as they are)"
+    )]
+    NotEmpty { dir: PathBuf },
+    /// A simulator runs there.
+    #[error("{dir}: a simulator is mounted here already; stop it, or choose another directory")]
+    InUse { dir: PathBuf },
+    /// A dead file system of another program.
+    #[error("{dir}: a dead {kind} file system is mounted here; clear it with `umount -l {dir}`")]
+    Dead { dir: PathBuf, kind: String },
+    /// The dead mount of a killed simulator could not be cleared.
+    #[error("{dir}: the mount of a killed simulator cannot be cleared; try `umount -l {dir}`")]
+    Stale { dir: PathBuf, source: io::Error },
+    /// Another refusal of the kernel.
+    #[error("{dir}: the file system cannot be mounted")]
+    Mount { dir: PathBuf, source: io::Error },
+    /// The kernel's FUSE speaks another protocol.
+    #[error(
+        "{dir}: the kernel's FUSE and the simulator do not understand each other (7.28 or later is needed)"
+    )]
+    Greeting { dir: PathBuf, source: io::Error },
+    /// No thread.
+    #[error("the thread that serves {dir} cannot be started")]
+    Thread { dir: PathBuf, source: io::Error },
+    /// The mount could not be ended.
+    #[error("{dir}: the file system cannot be unmounted")]
+    Unmount { dir: PathBuf, source: io::Error },
+}
+
+/// A mounted simulator. Dropping it unmounts it; programs that still have files open get errors from then on.
+pub struct Mounted {
+    dir: PathBuf,
+    /// The mounted file system's device number, so that no later mount on the same directory is taken for it.
+    device: Option<u64>,
+    server: Arc<Server>,
+    simulator: Arc<Simulator>,
+    stop: Arc<EventFd>,
+    ended: Arc<EventFd>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Serves `simulator`, which should run on real time, as device files under the directory `dir`. They are usable when
+/// this returns. A dead mount that a killed simulator left there is cleared first.
+pub fn mount(dir: &Path, simulator: Arc<Simulator>) -> Result<Mounted, MountError> {
+    let dir = mounts::absolute(dir).map_err(|source| MountError::Missing { dir: dir.into(), source })?;
+    clear(&dir)?;
+    let device = Device::open(Path::new(FUSE)).map_err(|source| match source.kind() {
+        io::ErrorKind::PermissionDenied => MountError::NoRight { what: "open /dev/fuse", source },
+        _ => MountError::NoFuse(source),
+    })?;
+    attach(&dir, &device)?;
+    let mounted = device.greet().map_err(|source| MountError::Greeting { dir: dir.clone(), source });
+    if mounted.is_err() {
+        // Without its greeting the mount would hang everyone who looks at it.
+        let _ = umount2(&dir, MntFlags::MNT_DETACH);
+    }
+    mounted.and_then(|()| Mounted::start(dir, device, simulator))
+}
+
+impl Mounted {
+    fn start(dir: PathBuf, device: Device, simulator: Arc<Simulator>) -> Result<Mounted, MountError> {
+        let tree = Tree::new(&simulator.with(|sim| sim.nodes()));
+        let owner = (geteuid().as_raw(), getegid().as_raw());
+        let server = Arc::new(Server::new(device, tree, owner));
+        let failed = |source| MountError::Thread { dir: dir.clone(), source };
+        let stop = Arc::new(EventFd::new().map_err(|e| failed(e.into()))?);
+        let ended = Arc::new(EventFd::new().map_err(|e| failed(e.into()))?);
+        // The clock's thread may be the last that holds the server, but never the last that holds the simulator.
+        let watched = Arc::downgrade(&server);
+        simulator.watch(Box::new(move |sim, files| {
+            Weak::upgrade(&watched).map(|s| s.edges(sim, files)).is_some()
+        }));
+        let reader = Reader {
+            server: Arc::clone(&server),
+            simulator: Arc::clone(&simulator),
+            stop: Arc::clone(&stop),
+            ended: Arc::clone(&ended),
+        };
+        let thread = std::thread::Builder::new()
+            .name("sim-files".into())
+            .spawn(move || reader.run())
+            .map_err(failed)?;
+        let device = fs::metadata(&dir).map(|m| m.st_dev()).ok();
+        Ok(Mounted { dir, device, server, simulator, stop, ended, thread: Some(thread) })
+    }
+
+    /// Where it is mounted.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Becomes readable when the file system is not served any more, as after an `umount` by hand.
+    pub fn ended(&self) -> BorrowedFd<'_> {
+        self.ended.as_fd()
+    }
+
+    /// Unmounts it and closes all that programs have open.
+    pub fn unmount(mut self) -> Result<(), MountError> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), MountError> {
+        let Some(thread) = self.thread.take() else { return Ok(()) };
+        let mut result = Ok(());
+        if !thread.is_finished() && fs::metadata(&self.dir).map(|m| m.st_dev()).ok() == self.device {
+            let flags = MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW;
+            result = umount2(&self.dir, flags)
+                .map_err(|e| MountError::Unmount { dir: self.dir.clone(), source: e.into() });
+        }
+        // Cannot fail: the counter of an eventfd is never near its end here.
+        let _ = self.stop.write(1);
+        if thread.join().is_err() {
+            result = Err(MountError::Unmount { dir: self.dir.clone(), source: io::ErrorKind::Other.into() });
+        }
+        self.server.close_all(&self.simulator);
+        result
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        // Nobody is left to be told; the next start clears what stays.
+        let _ = self.end();
+    }
+}
+
+struct Reader {
+    server: Arc<Server>,
+    simulator: Arc<Simulator>,
+    stop: Arc<EventFd>,
+    ended: Arc<EventFd>,
+}
+
+impl Reader {
+    /// One thread, so that a release is done before the open that follows it.
+    fn run(self) {
+        let mut buffer = vec![0; BUFFER];
+        while let Ok(Some(length)) = self.server.device().receive(self.stop.as_fd(), &mut buffer) {
+            if let Some(request) = Request::parse(&buffer[..length]) {
+                self.server.handle(&self.simulator, &request);
+            }
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let _ = self.ended.write(1);
+    }
+}
+
+/// Makes sure that `dir` is an empty directory without a mount, clearing what a killed simulator left.
+fn clear(dir: &Path) -> Result<(), MountError> {
+    // A mount can lie on another one; each round takes one away.
+    for _ in 0..mounts::MAX_STACKED {
+        let kind = mounts::kind_at(dir);
+        let error = match (fs::read_dir(dir), kind) {
+            (Ok(_), Some(kind)) if kind == mounts::KIND => return Err(MountError::InUse { dir: dir.into() }),
+            (Ok(mut entries), _) => {
+                let empty = entries.next().is_none();
+                return if empty { Ok(()) } else { Err(MountError::NotEmpty { dir: dir.into() }) };
+            }
+            (Err(e), Some(kind)) if e.raw_os_error().is_some_and(is_dead) => {
+                if kind != mounts::KIND {
+                    return Err(MountError::Dead { dir: dir.into(), kind });
+                }
+                umount2(dir, MntFlags::MNT_DETACH).err()
+            }
+            (Err(source), _) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(MountError::Missing { dir: dir.into(), source });
+            }
+            (Err(source), _) => return Err(MountError::NotADirectory { dir: dir.into(), source }),
+        };
+        if let Some(e) = error {
+            return Err(MountError::Stale { dir: dir.into(), source: e.into() });
+        }
+    }
+    Err(MountError::InUse { dir: dir.into() })
+}
+
+/// What a FUSE mount says whose server is gone.
+fn is_dead(errno: i32) -> bool {
+    errno == libc::ENOTCONN || errno == libc::ECONNABORTED
+}
+
+fn attach(dir: &Path, device: &Device) -> Result<(), MountError> {
+    let options = format!(
+        "fd={},rootmode=40000,user_id={},group_id={},allow_other,default_permissions",
+        device.as_fd().as_raw_fd(),
+        geteuid(),
+        getegid()
+    );
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    nix::mount::mount(Some("hw-sim"), dir, Some(mounts::KIND), flags, Some(options.as_str())).map_err(|e| {
+        match e {
+            Os::EPERM => MountError::NoRight { what: "mount a file system", source: e.into() },
+            Os::ENODEV => MountError::NoFuse(e.into()),
+            _ => MountError::Mount { dir: dir.into(), source: e.into() },
+        }
+    })
+}

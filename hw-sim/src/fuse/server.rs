@@ -1,0 +1,268 @@
+//! One mount's requests and their answers.
+
+use super::{
+    control,
+    device::Device,
+    files::{Files, Operation},
+    memory::ProcessMemory,
+    tree::{Node, Tree},
+    wire::{self, Request, opcode},
+};
+use crate::{FileId, Sim, Simulator};
+use bytemuck::Zeroable;
+use dahdi_abi::{Errno, Ready};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// How long the kernel may keep names and attributes, in seconds: they never change.
+const VALID: u64 = 3600;
+/// What the control file counts as when it is open.
+const CONTROL_FILE: FileId = FileId(u64::MAX);
+/// A size of device files that no write extends: an extending write would wait for a blocked read.
+const FILE_SIZE: u64 = 1 << 20;
+const DIRECTORY_MODE: u32 = 0o040_755;
+const FILE_MODE: u32 = 0o100_660;
+/// `DT_DIR` and `DT_REG` of `readdir`.
+const KINDS: (u32, u32) = (4, 8);
+/// `mknod`, `mkdir`, `unlink`, `rmdir`, `rename`, `link`, `symlink`, `create`, `rename2`: names are not changed here.
+const NAME_CHANGES: [u32; 9] = [8, 9, 10, 11, 12, 13, 6, 35, 45];
+
+/// What answers the requests of one mount.
+#[derive(Debug)]
+pub struct Server {
+    device: Device,
+    tree: Tree,
+    owner: (u32, u32),
+    /// Always locked while the machine is held, never the other way round.
+    files: Mutex<Files>,
+}
+
+impl Server {
+    /// Files belong to `owner` (user and group).
+    pub fn new(device: Device, tree: Tree, owner: (u32, u32)) -> Self {
+        Self { device, tree, owner, files: Mutex::new(Files::new()) }
+    }
+
+    /// The connection.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Something has become possible on `files`.
+    pub fn edges(&self, sim: &mut Sim, files: &[FileId]) {
+        self.files().edges(sim, &self.device, files);
+    }
+
+    /// Closes all files: nobody is there any more.
+    pub fn close_all(&self, simulator: &Simulator) {
+        simulator.with(|sim| self.files().close_all(sim));
+    }
+
+    /// Answers one request, at once or later.
+    pub fn handle(&self, simulator: &Simulator, request: &Request<'_>) {
+        let unique = request.header.unique;
+        let answered = match request.header.opcode {
+            opcode::FORGET | opcode::BATCH_FORGET | opcode::DESTROY => Ok(()),
+            opcode::LOOKUP => self.lookup(request),
+            opcode::GETATTR | opcode::SETATTR => self.attributes(request),
+            opcode::OPENDIR => self.open_directory(request),
+            opcode::READDIR => self.read_directory(request),
+            opcode::OPEN => self.open(simulator, request),
+            opcode::READ => self.read(simulator, request),
+            opcode::WRITE => self.write(simulator, request),
+            opcode::IOCTL => self.ioctl(simulator, request),
+            opcode::POLL => self.poll(simulator, request),
+            opcode::RELEASE => self.release(simulator, request),
+            opcode::INTERRUPT => self.interrupt(simulator, request),
+            opcode::STATFS => {
+                let statfs =
+                    wire::StatfsOut { bsize: 4096, namelen: 255, frsize: 4096, ..Zeroable::zeroed() };
+                self.device.reply_with(unique, &statfs);
+                Ok(())
+            }
+            opcode::RELEASEDIR => {
+                self.device.reply(unique, &[]);
+                Ok(())
+            }
+            change if NAME_CHANGES.contains(&change) => Err(Errno(libc::EPERM)),
+            _ => Err(Errno::NOSYS),
+        };
+        if let Err(errno) = answered {
+            self.device.fail(unique, errno);
+        }
+    }
+
+    fn files(&self) -> MutexGuard<'_, Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn attr(&self, id: u64, node: &Node) -> wire::Attr {
+        let (mode, size) = match node {
+            Node::Directory => (DIRECTORY_MODE, 0),
+            Node::Control | Node::Device(_) => (FILE_MODE, FILE_SIZE),
+        };
+        let (uid, gid) = self.owner;
+        wire::Attr { ino: id, size, mode, nlink: 1, uid, gid, blksize: 4096, ..Zeroable::zeroed() }
+    }
+
+    fn node(&self, request: &Request<'_>) -> Result<Node, Errno> {
+        self.tree.node(request.header.node).ok_or(Errno::NOENT)
+    }
+
+    fn lookup(&self, request: &Request<'_>) -> Result<(), Errno> {
+        let id = self.tree.lookup(request.header.node, request.name()).ok_or(Errno::NOENT)?;
+        let attr = self.attr(id, &self.tree.node(id).ok_or(Errno::NOENT)?);
+        let entry =
+            wire::EntryOut { node: id, entry_valid: VALID, attr_valid: VALID, attr, ..Zeroable::zeroed() };
+        self.device.reply_with(request.header.unique, &entry);
+        Ok(())
+    }
+
+    fn attributes(&self, request: &Request<'_>) -> Result<(), Errno> {
+        let id = request.header.node;
+        if request.header.opcode == opcode::SETATTR
+            && parsed::<wire::SetattrIn>(request)?.valid & wire::SETATTR_RIGHTS != 0
+        {
+            return Err(Errno(libc::EPERM));
+        }
+        let attr = self.attr(id, &self.node(request)?);
+        let out = wire::AttrOut { attr_valid: VALID, attr, ..Zeroable::zeroed() };
+        self.device.reply_with(request.header.unique, &out);
+        Ok(())
+    }
+
+    fn open_directory(&self, request: &Request<'_>) -> Result<(), Errno> {
+        self.node(request)?;
+        self.device.reply_with(request.header.unique, &wire::OpenOut::zeroed());
+        Ok(())
+    }
+
+    fn read_directory(&self, request: &Request<'_>) -> Result<(), Errno> {
+        let ask: wire::TransferIn = parsed(request)?;
+        let room = (ask.size as usize).min(super::device::BUFFER);
+        let skip = usize::try_from(ask.offset).map_err(|_| Errno::INVAL)?;
+        let mut out = Vec::new();
+        for (at, (id, name)) in self.tree.entries(request.header.node).into_iter().enumerate().skip(skip) {
+            let kind = if self.tree.node(id) == Some(Node::Directory) { KINDS.0 } else { KINDS.1 };
+            let entry = wire::Dirent { ino: id, next: at as u64 + 1, name_len: name.len() as u32, kind };
+            if !wire::push_dirent(&mut out, room, entry, &name) {
+                break;
+            }
+        }
+        self.device.reply(request.header.unique, &[&out]);
+        Ok(())
+    }
+
+    fn open(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
+        let ask: wire::OpenIn = parsed(request)?;
+        let file = match self.node(request)? {
+            Node::Directory => return Err(Errno(libc::EISDIR)),
+            Node::Control => CONTROL_FILE,
+            Node::Device(path) => simulator.with(|sim| {
+                let mut files = self.files();
+                if !files.has_room() {
+                    return Err(Errno(libc::ENFILE));
+                }
+                let file = sim.open(&path)?;
+                files.opened(file, nonblocking(ask.flags));
+                Ok(file)
+            })?,
+        };
+        let out = wire::OpenOut { file: file.0, open_flags: wire::OPEN_AS_DEVICE, unused: 0 };
+        self.device.reply_with(request.header.unique, &out);
+        Ok(())
+    }
+
+    fn read(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
+        let ask: wire::TransferIn = parsed(request)?;
+        if ask.file == CONTROL_FILE.0 {
+            return Err(Errno::INVAL);
+        }
+        self.call(simulator, request, ask.file, Some(ask.flags), Operation::Read(ask.size as usize));
+        Ok(())
+    }
+
+    fn write(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
+        let (ask, payload) = request.read_with_payload::<wire::TransferIn>().ok_or(Errno::INVAL)?;
+        let data = payload.get(..ask.size as usize).ok_or(Errno::INVAL)?;
+        if ask.file == CONTROL_FILE.0 {
+            simulator.with(|sim| control::command(sim, data))?;
+            self.device.reply_with(request.header.unique, &wire::WriteOut { size: ask.size, unused: 0 });
+        } else {
+            self.call(simulator, request, ask.file, Some(ask.flags), Operation::Write(data.to_vec()));
+        }
+        Ok(())
+    }
+
+    fn ioctl(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
+        let (ask, payload) = request.read_with_payload::<wire::IoctlIn>().ok_or(Errno::INVAL)?;
+        if ask.file == CONTROL_FILE.0 {
+            return Err(Errno::NOTTY);
+        }
+        let input = payload.get(..ask.in_size as usize).ok_or(Errno::INVAL)?;
+        // _IOC_SIZE: 14 bits above the code and the number.
+        let size = (ask.request >> 16) as usize & 0x3fff;
+        let mut data = input.to_vec();
+        data.resize(size.max(input.len()), 0);
+        let operation = Operation::Ioctl {
+            request: ask.request,
+            data,
+            out_size: ask.out_size as usize,
+            address: ask.arg,
+            memory: ProcessMemory { pid: request.header.pid },
+        };
+        self.call(simulator, request, ask.file, None, operation);
+        Ok(())
+    }
+
+    fn call(
+        &self,
+        sim: &Simulator,
+        request: &Request<'_>,
+        file: u64,
+        flags: Option<u32>,
+        operation: Operation,
+    ) {
+        sim.with(|sim| {
+            let mut files = self.files();
+            if let Some(flags) = flags {
+                files.set_nonblocking(FileId(file), nonblocking(flags));
+            }
+            files.call(sim, &self.device, request.header.unique, FileId(file), operation);
+        });
+    }
+
+    fn poll(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
+        let ask: wire::PollIn = parsed(request)?;
+        let handle = (ask.flags & wire::POLL_SCHEDULE_NOTIFY != 0).then_some(ask.handle);
+        let ready = match ask.file {
+            file if file == CONTROL_FILE.0 => u32::from(Ready::OUT.0),
+            file => simulator.with(|sim| self.files().poll(sim, FileId(file), handle)),
+        };
+        self.device.reply_with(request.header.unique, &wire::PollOut { ready, unused: 0 });
+        Ok(())
+    }
+
+    fn release(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
+        let ask: wire::ReleaseIn = parsed(request)?;
+        simulator.with(|sim| self.files().released(sim, FileId(ask.file)));
+        self.device.reply(request.header.unique, &[]);
+        Ok(())
+    }
+
+    /// No answer of its own: the call that it names is answered. There is one reader of requests, so that call was
+    /// taken before.
+    fn interrupt(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
+        if let Some(unique) = request.read::<u64>() {
+            simulator.with(|_| self.files().interrupt(&self.device, unique));
+        }
+        Ok(())
+    }
+}
+
+fn parsed<T: bytemuck::Pod>(request: &Request<'_>) -> Result<T, Errno> {
+    request.read().ok_or(Errno::INVAL)
+}
+
+fn nonblocking(flags: u32) -> bool {
+    flags & libc::O_NONBLOCK as u32 != 0
+}
