@@ -16,8 +16,8 @@
  * where ID.al is written), echo true, hold_ms to hang up so long after the answer (with cause).
  * Events: ready, link, offered, seized, proceeding, alerting, answered, sent, cleared, alarm, error, status.
  */
-#include "bearer.h"
 #include "line.h"
+#include "span.h"
 
 #include <errno.h>
 #include <libpri.h>
@@ -28,12 +28,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TIMESLOTS 32
-#define D_TIMESLOT 16
 #define CALLS 64
 #define RULES 64
 #define TICK_MS 20
-#define EVENT_PENDING 500 /* ELAST of dahdi/user.h */
 #define CALLED_PLAN PRI_UNKNOWN
 
 struct options {
@@ -60,8 +57,8 @@ static struct pri *pri;
 static struct bearer bearers[TIMESLOTS];
 static struct call calls[CALLS];
 static struct rule rules[RULES];
-static int rule_count, offered_count, d_channel = -1;
-static bool link_up, deaf, running = true;
+static int rule_count, offered_count;
+static bool link_up, running = true;
 static struct {
 	unsigned placed, offered, answered, cleared;
 } totals;
@@ -72,43 +69,6 @@ static long long now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
-
-/* ---- the D-channel ---- */
-
-static void d_channel_event(void)
-{
-	line_event("alarm", ",\"timeslot\":%d,\"code\":%d", D_TIMESLOT, channel_event(d_channel));
-}
-
-/* libpri wants the frame with its two octets of FCS, which is what the driver gives; 0 is "nothing". */
-static int frame_read(struct pri *p, void *buffer, int length)
-{
-	ssize_t got;
-
-	(void)p;
-	got = read(d_channel, buffer, (size_t)length);
-	if (got < 0 && errno == EVENT_PENDING)
-		d_channel_event();
-	if (got < 5 || deaf) /* libpri does not check that address and control are there */
-		return 0;
-	return (int)got;
-}
-
-static int frame_write(struct pri *p, void *buffer, int length)
-{
-	ssize_t put = length;
-
-	(void)p;
-	if (!deaf)
-		put = write(d_channel, buffer, (size_t)length);
-	if (put < 0 && errno == EVENT_PENDING) {
-		d_channel_event();
-		put = write(d_channel, buffer, (size_t)length);
-	}
-	if (put < 0)
-		line_event("error", ",\"text\":\"frame not sent: errno %d\"", errno);
-	return length;
 }
 
 /* ---- calls ---- */
@@ -569,21 +529,6 @@ static void message(struct pri *p, char *text)
 	fputs(text, stderr);
 }
 
-static bool open_span(const char *dir, int first)
-{
-	d_channel = channel_open(dir, first + D_TIMESLOT - 1, 32, 1024);
-	if (d_channel < 0) {
-		fprintf(stderr, "exchange: D-channel %d under %s: %s\n", first + D_TIMESLOT - 1, dir, strerror(errno));
-		return false;
-	}
-	for (int i = 1; i < TIMESLOTS; i++)
-		if (i != D_TIMESLOT && !bearer_open(&bearers[i], dir, first + i - 1)) {
-			fprintf(stderr, "exchange: channel %d under %s: %s\n", first + i - 1, dir, strerror(errno));
-			return false;
-		}
-	return true;
-}
-
 int main(int argc, char **argv)
 {
 	const char *dir = "/dev/dahdi", *side = "network";
@@ -603,7 +548,7 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (!open_span(dir, first))
+	if (!span_open(dir, first, bearers))
 		return 1;
 	pri_set_message(message);
 	pri_set_error(message);

@@ -1,0 +1,188 @@
+//! The whole of a test: directories, ports, the simulator, the exchange and Demarc.
+
+use crate::{
+    api, eventually,
+    exchange::{Exchange, Side},
+    place,
+    process::Process,
+};
+use serde_json::Value;
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The first channel of the simulator's second span, the far end of the cable.
+const FAR_SPAN: u16 = 32;
+
+/// Where a test happens. Processes that were started from it must not outlive it.
+pub struct World {
+    /// Where its processes write.
+    pub logs: PathBuf,
+    /// A directory that vanishes with the value.
+    pub dir: tempfile::TempDir,
+    /// Demarc's SIP port.
+    pub sip: u16,
+    /// Demarc's HTTP port.
+    pub http: u16,
+    /// The port of the SIP trunk `carrier`.
+    pub trunk: u16,
+    rtp: u16,
+}
+
+impl World {
+    /// A place for the test of this name.
+    pub fn new(test: &str) -> Self {
+        let [sip, http, trunk] = [(); 3].map(|()| place::free_port());
+        let dir =
+            tempfile::Builder::new().prefix("demarc-test-").tempdir().expect("temporary files can be made");
+        std::fs::create_dir(dir.path().join("dahdi")).expect("it is new");
+        Self { logs: place::logs(test), dir, sip, http, trunk, rtp: place::rtp_ports() }
+    }
+
+    /// Where the simulated devices are.
+    pub fn devices(&self) -> PathBuf {
+        self.dir.path().join("dahdi")
+    }
+
+    /// The capture of the D-channels.
+    pub fn d_channel_capture(&self) -> PathBuf {
+        self.logs.join("d-channel.pcap")
+    }
+
+    /// Starts the simulator: two E1 spans and a cable between them.
+    pub fn simulator(&self) -> Process {
+        let mut command = Command::new(place::program("hw-sim"));
+        command.arg("serve").arg("--mount").arg(self.devices()).arg("--pcap").arg(self.d_channel_capture());
+        let mut process = Process::start("hw-sim", &mut command, &self.logs);
+        process.wait("ready", |lines| lines.iter().any(|line| line.contains("ready")).then_some(()));
+        process
+    }
+
+    /// Starts libpri at the far end of the cable.
+    pub fn exchange(&self, side: Side) -> Exchange {
+        Exchange::start("exchange", &self.devices(), FAR_SPAN, side, &self.logs)
+    }
+
+    /// A configuration with a span in group `pstn`, the trunk `carrier` and no agents; `more` is appended.
+    pub fn config(&self, more: &str) -> String {
+        let mut text = String::new();
+        let Self { sip, http, trunk, rtp, .. } = self;
+        let (devices, state) = (self.devices(), self.state());
+        write!(
+            text,
+            r#"state = "{}"
+[devices]
+path = "{}"
+[http]
+listen = "127.0.0.1:{http}"
+[sip]
+listen = ["udp:127.0.0.1:{sip}", "tcp:127.0.0.1:{sip}"]
+realm = "demarc"
+[rtp]
+address = "127.0.0.1"
+ports = "{rtp}-{}"
+[[span]]
+number = 1
+group = "pstn"
+side = "user"
+[[trunk]]
+name = "carrier"
+host = "127.0.0.1:{trunk}"
+transport = "udp"
+peers = ["127.0.0.1"]
+{more}
+"#,
+            state.display(),
+            devices.display(),
+            rtp + 199,
+        )
+        .expect("a string takes all");
+        text
+    }
+
+    /// Demarc's state directory.
+    pub fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    /// Writes a configuration file.
+    pub fn write_config(&self, text: &str) -> PathBuf {
+        let path = self.dir.path().join("demarc.toml");
+        std::fs::write(&path, text).expect("the directory is writable");
+        path
+    }
+
+    /// Starts `demarc serve` with the configuration of [`World::config`] and waits until it is ready.
+    pub fn demarc(&self, more: &str) -> Demarc {
+        self.demarc_named("demarc", &self.config(more))
+    }
+
+    /// Starts `demarc serve` with a whole configuration; `name` is for its log.
+    pub fn demarc_named(&self, name: &str, config: &str) -> Demarc {
+        let mut process = self.demarc_process(name, &self.write_config(config));
+        process.wait_line("ready");
+        Demarc { process, http: self.http }
+    }
+
+    /// Starts `demarc serve` with a file and waits for nothing.
+    pub fn demarc_process(&self, name: &str, config: &Path) -> Process {
+        let mut command = Command::new(place::program("demarc"));
+        command.args(["serve", "--config"]).arg(config);
+        Process::start(name, &mut command, &self.logs)
+    }
+}
+
+/// A running Demarc.
+pub struct Demarc {
+    /// Its process.
+    pub process: Process,
+    http: u16,
+}
+
+impl Demarc {
+    /// The calls in progress.
+    pub fn calls(&self) -> Vec<Value> {
+        api::list(self.http, "/api/v1/calls", "calls")
+    }
+
+    /// The finished calls' records, oldest first.
+    pub fn records(&self) -> Vec<Value> {
+        let mut records = api::list(self.http, "/api/v1/cdr?limit=1000", "records");
+        records.sort_by_key(|record| record["id"].as_u64());
+        records
+    }
+
+    /// The channels of the spans.
+    pub fn channels(&self) -> Vec<Value> {
+        api::list(self.http, "/api/v1/channels", "channels")
+    }
+
+    /// The agents.
+    pub fn agents(&self) -> Vec<Value> {
+        api::list(self.http, "/api/v1/agents", "agents")
+    }
+
+    /// Waits until no call is in progress and so many records are there, and gives them.
+    pub fn wait_records(&self, count: usize) -> Vec<Value> {
+        eventually(&format!("{count} call records and no call left"), || {
+            let records = self.records();
+            assert!(records.len() <= count, "{} records for {count} calls: {records:#?}", records.len());
+            (records.len() == count && self.calls().is_empty()).then_some(records)
+        })
+    }
+
+    /// Waits until the answer for each channel says that it is idle.
+    pub fn wait_idle_channels(&self) {
+        eventually("idle channels", || {
+            let busy = |channel: &&Value| channel["state"] != "idle" && channel["busy"] != false;
+            self.channels().iter().find(busy).is_none().then_some(())
+        });
+    }
+
+    /// True while it answers on `/healthz`.
+    pub fn healthy(&self) -> bool {
+        api::get(self.http, "/healthz").is_ok_and(|(status, _)| status == 200)
+    }
+}
