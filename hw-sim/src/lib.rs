@@ -7,6 +7,7 @@ mod arg;
 pub mod description;
 pub mod fuse;
 pub mod pcap;
+pub mod show;
 mod sim;
 mod simulator;
 

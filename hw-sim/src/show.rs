@@ -1,0 +1,214 @@
+//! Spans, channels and alarms as any DAHDI program sees them: asked of the device files, not of the machine behind them.
+
+use bytemuck::Zeroable;
+use dahdi_abi::{Params, Request, SpanInfo, alarm, request, sig, text};
+use demarc_model::{Alarm, ChannelNo, SpanNo};
+use std::{
+    fmt::{self, Write as _},
+    fs::{File, OpenOptions},
+    io,
+    os::fd::AsRawFd,
+    path::{Path, PathBuf},
+};
+
+/// Why nothing can be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum ShowError {
+    /// No device files.
+    #[error("{node}: cannot be opened; start `hw-sim serve --mount DIR`")]
+    Open {
+        /// The `ctl` file.
+        node: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A request failed.
+    #[error("{node}: {request} failed")]
+    Ioctl {
+        /// The `ctl` file.
+        node: PathBuf,
+        /// The request's name in C.
+        request: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// All spans of a mount.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Overview {
+    /// By number.
+    pub spans: Vec<SpanView>,
+}
+
+/// One span.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct SpanView {
+    /// Its number.
+    pub span: SpanNo,
+    /// Its short name.
+    pub name: String,
+    /// Its description.
+    pub description: String,
+    /// Its heaviest alarm.
+    pub alarm: Alarm,
+    /// Its channels, by number.
+    pub channels: Vec<ChannelView>,
+}
+
+/// One channel.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ChannelView {
+    /// Its number.
+    pub channel: ChannelNo,
+    /// Its place in the span, from 1.
+    pub place: i32,
+    /// Its name.
+    pub name: String,
+    /// Its signalling, as `dahdi_cfg` names it.
+    pub signalling: &'static str,
+}
+
+/// Asks the device files under `dir`.
+pub fn overview(dir: &Path) -> Result<Overview, ShowError> {
+    let node = dir.join("ctl");
+    let open = OpenOptions::new().read(true).write(true).open(&node);
+    let ctl = open.map_err(|source| ShowError::Open { node: node.clone(), source })?;
+    let failed = |request, source| ShowError::Ioctl { node: node.clone(), request, source };
+    let mut spans = Vec::new();
+    for number in (1..=SpanNo::MAX).filter_map(SpanNo::new) {
+        let info = SpanInfo { spanno: number.get().into(), ..Zeroable::zeroed() };
+        if let Some(info) = ask(&ctl, request::SPANSTAT, info).map_err(|e| failed("DAHDI_SPANSTAT", e))? {
+            spans.push(span_view(number, &info));
+        }
+    }
+    for number in (1..=ChannelNo::MAX).filter_map(ChannelNo::new) {
+        let params = Params { channo: number.get().into(), ..Zeroable::zeroed() };
+        let params = ask(&ctl, request::GET_PARAMS, params).map_err(|e| failed("DAHDI_GET_PARAMS", e))?;
+        let Some(params) = params else { continue };
+        if let Some(span) = spans.iter_mut().find(|s| i32::from(s.span.get()) == params.spanno) {
+            span.channels.push(channel_view(number, &params));
+        }
+    }
+    Ok(Overview { spans })
+}
+
+/// `None` when there is no such span or channel.
+fn ask<T: bytemuck::Pod>(ctl: &File, request: Request<T>, mut payload: T) -> io::Result<Option<T>> {
+    // SAFETY: `payload` is a Pod of the size that the request's number tells, and outlives the call.
+    let result = unsafe { libc::ioctl(ctl.as_raw_fd(), request.number().into(), &raw mut payload) };
+    if result >= 0 {
+        return Ok(Some(payload));
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::EINVAL | libc::ENXIO | libc::ENODEV) => Ok(None),
+        _ => Err(error),
+    }
+}
+
+fn span_view(span: SpanNo, info: &SpanInfo) -> SpanView {
+    let (name, description) = (text(&info.name).to_owned(), text(&info.desc).to_owned());
+    SpanView { span, name, description, alarm: heaviest(info.alarms), channels: Vec::new() }
+}
+
+fn heaviest(bits: i32) -> Alarm {
+    let table = [
+        (alarm::NOTOPEN, Alarm::Unconfigured),
+        (alarm::RED | alarm::LOS | alarm::LFA, Alarm::Red),
+        (alarm::BLUE, Alarm::Blue),
+        (alarm::YELLOW, Alarm::Yellow),
+        (alarm::RECOVER, Alarm::Recovering),
+        (alarm::LOOPBACK, Alarm::Loop),
+    ];
+    table.into_iter().find(|(mask, _)| bits & mask != 0).map_or(Alarm::Ok, |(_, alarm)| alarm)
+}
+
+fn channel_view(channel: ChannelNo, params: &Params) -> ChannelView {
+    let signalling = match params.sigtype {
+        sig::NONE => "unconfigured",
+        sig::CLEAR => "clear",
+        sig::HDLCFCS => "hdlcfcs",
+        sig::HARDHDLC => "hardhdlc",
+        sig::HDLCRAW => "hdlcraw",
+        sig::CAS => "cas",
+        sig::MTP2 => "mtp2",
+        _ => "other",
+    };
+    ChannelView { channel, place: params.chanpos, name: text(&params.name).to_owned(), signalling }
+}
+
+impl fmt::Display for Overview {
+    /// A line for each span, then a line for each run of channels with one signalling.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for span in &self.spans {
+            let (name, about) = (&span.name, &span.description);
+            writeln!(f, "span {:<4} {:<12} {name:<20} {about}", span.span, span.alarm)?;
+            for (first, last) in runs(&span.channels) {
+                let mut range = first.channel.to_string();
+                if last.channel != first.channel {
+                    write!(range, "-{}", last.channel)?;
+                }
+                writeln!(f, "  channels {range:<9} {}", first.signalling)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first and last of each run of neighbours with one signalling.
+fn runs(channels: &[ChannelView]) -> impl Iterator<Item = (&ChannelView, &ChannelView)> {
+    let together = |a: &ChannelView, b: &ChannelView| {
+        a.signalling == b.signalling && a.channel.get() + 1 == b.channel.get()
+    };
+    channels.chunk_by(together).filter_map(|run| Some((run.first()?, run.last()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_heaviest_alarm_is_shown() {
+        let rows = [
+            (0, Alarm::Ok),
+            (alarm::YELLOW | alarm::RED, Alarm::Red),
+            (alarm::YELLOW | alarm::BLUE, Alarm::Blue),
+            (alarm::LOOPBACK, Alarm::Loop),
+            (alarm::RECOVER, Alarm::Recovering),
+            (alarm::NOTOPEN | alarm::RED, Alarm::Unconfigured),
+            (alarm::LOS, Alarm::Red),
+        ];
+        for (bits, expected) in rows {
+            assert_eq!(heaviest(bits), expected, "{bits:#x}");
+        }
+    }
+
+    #[test]
+    fn neighbours_with_one_signalling_share_a_line() {
+        let channel = |n: u16, signalling| ChannelView {
+            channel: ChannelNo::new(n).expect("a channel"),
+            place: n.into(),
+            name: String::new(),
+            signalling,
+        };
+        let span = SpanView {
+            span: SpanNo::new(1).expect("a span"),
+            name: "SIM/0/1".into(),
+            description: "simulated E1".into(),
+            alarm: Alarm::Ok,
+            channels: vec![
+                channel(1, "clear"),
+                channel(2, "clear"),
+                channel(3, "hdlcfcs"),
+                channel(4, "clear"),
+            ],
+        };
+        let shown = Overview { spans: vec![span] }.to_string();
+        let lines: Vec<Vec<&str>> = shown.lines().map(|l| l.split_whitespace().collect()).collect();
+        assert_eq!(lines[0][..4], ["span", "1", "OK", "SIM/0/1"]);
+        assert_eq!(lines[1], ["channels", "1-2", "clear"]);
+        assert_eq!(lines[2], ["channels", "3", "hdlcfcs"]);
+        assert_eq!(lines[3], ["channels", "4", "clear"]);
+    }
+}
