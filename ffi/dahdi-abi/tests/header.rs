@@ -205,7 +205,7 @@ fn every_number_is_what_c_makes_of_the_header() {
     let wrong: Vec<String> = all
         .iter()
         .filter(|(name, value)| theirs.get(name) != Some(value))
-        .map(|(name, value)| format!("{name}: {value:#x} here, {:#x?} in the header", theirs.get(name)))
+        .map(|(name, value)| format!("{name}: {value:#x} here, {:x?} in the header", theirs.get(name)))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(theirs.len(), all.len(), "each name once");
