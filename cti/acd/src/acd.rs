@@ -180,7 +180,7 @@ impl<T: Clone> Acd<T> {
         a.end_offer(now, call);
         a.free(now, used);
         if let Some(gap) = wrap_up.filter(|gap| !gap.is_zero()) {
-            a.rest(Rest::WrapUp, now + gap);
+            a.rest(now, Rest::WrapUp, now + gap);
         }
         self.dispatch(now);
     }
@@ -312,7 +312,7 @@ impl<T: Clone> Acd<T> {
         let gap = self.queues.get(queue).map(QueueSpec::penalty);
         if let (Some(a), Some(gap)) = (self.agents.get_mut(agent), gap) {
             a.end_offer(now, call);
-            a.rest(Rest::Penalty, now + gap);
+            a.rest(now, Rest::Penalty, now + gap);
         }
     }
 

@@ -96,7 +96,11 @@ impl Agent {
         }
     }
 
-    pub(crate) fn rest(&mut self, rest: Rest, until: Time) {
+    /// Leaves the agent alone. One that did not take its offer goes to the end of the line of idle agents.
+    pub(crate) fn rest(&mut self, now: Time, rest: Rest, until: Time) {
+        if rest == Rest::Penalty {
+            self.idle_since = now;
+        }
         if self.rest.is_none_or(|(_, already)| already < until) {
             self.rest = Some((rest, until));
         }

@@ -1,0 +1,132 @@
+use crate::{CallState, Target};
+use alloc::{
+    collections::{BTreeSet, VecDeque},
+    string::String,
+};
+use core::time::Duration;
+use demarc_ivr::Menu;
+use demarc_model::{AgentId, CallId, Cause, ChannelNo, LegId, Number, Origin, QueueName, SpanNo, Time};
+
+/// A leg that has not said `Released` yet.
+#[derive(Debug)]
+pub(crate) struct Leg {
+    pub call: CallId,
+    /// Whose telephone it is, where the plan knows the agent.
+    pub agent: Option<AgentId>,
+    pub channel: Option<(SpanNo, ChannelNo)>,
+    pub answered: bool,
+    pub releasing: bool,
+}
+
+/// What a call does, with what belongs to that alone.
+#[derive(Debug)]
+pub(crate) enum State {
+    Menu { name: String, menu: Menu<Target> },
+    Queued { queue: QueueName, offer: Option<LegId> },
+    Dialling { leg: LegId, until: Time },
+    Talking { leg: LegId },
+    Ending,
+    /// On the way from one target to the next; never seen from outside.
+    Routing,
+}
+
+/// What the caller hears from us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sound {
+    Nothing,
+    Playing,
+    Joined,
+}
+
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub id: CallId,
+    /// The caller's leg.
+    pub a: LegId,
+    pub origin: Origin,
+    pub to: Number,
+    pub from: Option<Number>,
+    /// The dialled number as the route rewrote it.
+    pub number: Number,
+    pub ring: Duration,
+    pub failover: VecDeque<Target>,
+    pub hops: u32,
+    pub digits: u32,
+    pub alerted: bool,
+    pub early: bool,
+    /// Whether the caller's leg is answered.
+    pub answered: bool,
+    pub sound: Sound,
+    pub state: State,
+    pub started: Time,
+    pub since: Time,
+    /// The deadline that is in the timer list.
+    pub armed: Option<Time>,
+    pub legs: BTreeSet<LegId>,
+    pub cause: Cause,
+    pub by_caller: bool,
+}
+
+impl Call {
+    pub fn new(now: Time, id: CallId, a: LegId, origin: Origin, to: Number, from: Option<Number>) -> Call {
+        Call {
+            id,
+            a,
+            origin,
+            number: to.clone(),
+            to,
+            from,
+            ring: Duration::ZERO,
+            failover: VecDeque::new(),
+            hops: 0,
+            digits: 0,
+            alerted: false,
+            early: false,
+            answered: false,
+            sound: Sound::Nothing,
+            state: State::Routing,
+            started: now,
+            since: now,
+            armed: None,
+            legs: [a].into(),
+            cause: Cause::NORMAL_UNSPECIFIED,
+            by_caller: false,
+        }
+    }
+
+    pub fn enter(&mut self, now: Time, state: State) {
+        self.state = state;
+        self.since = now;
+    }
+
+    pub fn is_ending(&self) -> bool {
+        matches!(self.state, State::Ending)
+    }
+
+    /// The called party's leg, if there is one: ringing, or talking.
+    pub fn party(&self) -> Option<LegId> {
+        match self.state {
+            State::Queued { offer, .. } => offer,
+            State::Dialling { leg, .. } | State::Talking { leg } => Some(leg),
+            State::Menu { .. } | State::Ending | State::Routing => None,
+        }
+    }
+
+    pub fn deadline(&self) -> Option<Time> {
+        match &self.state {
+            State::Menu { menu, .. } => menu.poll_timeout(),
+            State::Dialling { until, .. } => Some(*until),
+            State::Queued { .. } | State::Talking { .. } | State::Ending | State::Routing => None,
+        }
+    }
+
+    pub fn state_shown(&self) -> CallState {
+        match self.state {
+            State::Menu { .. } => CallState::Menu,
+            State::Queued { .. } => CallState::Queued,
+            State::Dialling { .. } | State::Routing => CallState::Dialling,
+            State::Talking { .. } => CallState::Talking,
+            State::Ending => CallState::Ending,
+        }
+    }
+}

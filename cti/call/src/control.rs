@@ -1,5 +1,19 @@
-use crate::{Fact, Plan, Snapshot};
-use demarc_model::{AgentId, CallId, LegCommand, LegEvent, LegId, MediaCommand, MediaEvent, Time};
+use crate::{
+    CallView, Fact, LegView, Plan, Snapshot, Target,
+    call::{Call, Leg, State},
+};
+use alloc::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    string::String,
+    sync::Arc,
+    vec::Vec,
+};
+use core::time::Duration;
+use demarc_acd::Acd;
+use demarc_ivr::MenuSpec;
+use demarc_model::{
+    AgentId, CallId, Cause, Digit, LegCommand, LegEvent, LegId, MediaCommand, MediaEvent, Number, Origin, Time,
+};
 
 /// What the registrar says of an agent's telephone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,48 +35,288 @@ pub enum Output {
     Fact(Fact),
 }
 
-/// All calls of the machine.
+/// All calls of the machine. After each `handle_*`, take [`Control::poll_output`] until it is empty, then call
+/// [`Control::handle_timeout`] at [`Control::poll_timeout`] at the latest.
+///
+/// Every leg that is offered or dialled must end with one `LegEvent::Released`; a call ends when its last leg has.
 #[derive(Debug)]
-pub struct Control {}
+pub struct Control {
+    pub(crate) plan: Plan,
+    pub(crate) menus: BTreeMap<String, Arc<MenuSpec<Target>>>,
+    pub(crate) acd: Acd<Target>,
+    pub(crate) calls: BTreeMap<CallId, Call>,
+    pub(crate) legs: BTreeMap<LegId, Leg>,
+    pub(crate) outputs: VecDeque<Output>,
+    pub(crate) next_leg: u64,
+    timers: BTreeSet<(Time, CallId)>,
+    next_call: u64,
+    closing: bool,
+}
 
 impl Control {
     /// Call control without a call. `next_call_id` is the number of the first one: above all that the journal knows.
-    pub fn new(_plan: Plan, _next_call_id: CallId) -> Control {
-        Control {}
+    /// The plan should have passed [`Plan::check`]; a target that does not exist ends its calls with cause 3.
+    pub fn new(plan: Plan, next_call_id: CallId) -> Control {
+        Control {
+            menus: plan.menus.iter().map(|(name, spec)| (name.clone(), Arc::new(spec.clone()))).collect(),
+            acd: Acd::new(plan.queues.clone(), plan.agents.iter().cloned()),
+            plan,
+            calls: BTreeMap::new(),
+            legs: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            next_leg: 1,
+            timers: BTreeSet::new(),
+            next_call: next_call_id.0,
+            closing: false,
+        }
     }
 
-    /// Something happened on a leg.
-    pub fn handle_leg(&mut self, _now: Time, _leg: LegId, _event: LegEvent) {}
+    /// Something happened on a leg. Events of legs that are unknown or already released are ignored.
+    pub fn handle_leg(&mut self, now: Time, leg: LegId, event: LegEvent) {
+        if let LegEvent::Offered { origin, to, from } = event {
+            self.offered(now, leg, origin, to, from);
+        } else if let Some(call) = self.legs.get(&leg).map(|l| l.call) {
+            self.leg_event(now, call, leg, event);
+            self.settle(now, call);
+        }
+    }
 
     /// The media engine says something.
-    pub fn handle_media(&mut self, _now: Time, _event: MediaEvent) {}
+    pub fn handle_media(&mut self, now: Time, event: MediaEvent) {
+        let (MediaEvent::Digit { leg, .. } | MediaEvent::PlayEnded { leg, .. } | MediaEvent::Silent { leg }) = event;
+        let Some(call) = self.legs.get(&leg).filter(|l| !l.releasing).map(|l| l.call) else { return };
+        match event {
+            MediaEvent::Digit { digit, .. } => self.digit(now, call, leg, digit),
+            MediaEvent::PlayEnded { prompt, .. } => {
+                self.with_menu(now, call, leg, |menu| menu.handle_play_ended(now, &prompt));
+            }
+            MediaEvent::Silent { .. } => self.silent(now, call, leg),
+        }
+        self.settle(now, call);
+    }
 
-    /// An agent's telephone came or went.
-    pub fn handle_agent(&mut self, _now: Time, _agent: &AgentId, _event: AgentEvent) {}
+    /// An agent's telephone came or went. A call that it is in goes on. Agents that are not in the plan are ignored.
+    pub fn handle_agent(&mut self, now: Time, agent: &AgentId, event: AgentEvent) {
+        let (changed, fact) = match event {
+            AgentEvent::Available => {
+                (self.acd.agent_available(now, agent), Fact::AgentAvailable { agent: agent.clone() })
+            }
+            AgentEvent::Gone => (self.acd.agent_gone(now, agent), Fact::AgentGone { agent: agent.clone() }),
+        };
+        if changed {
+            self.fact(fact);
+            self.drain_acd(now);
+        }
+    }
 
     /// Time has passed; early is harmless.
-    pub fn handle_timeout(&mut self, _now: Time) {}
+    pub fn handle_timeout(&mut self, now: Time) {
+        while let Some((_, call)) = self.timers.first().copied().filter(|(due, _)| *due <= now) {
+            self.timers.pop_first();
+            if let Some(c) = self.calls.get_mut(&call) {
+                c.armed = None;
+            }
+            self.call_timeout(now, call);
+            self.settle(now, call);
+        }
+        self.acd.handle_timeout(now);
+        self.drain_acd(now);
+    }
 
     /// Ends every call with cause 41 and takes no new one. Drain and feed events until [`Control::is_idle`].
-    pub fn handle_shutdown(&mut self, _now: Time) {}
+    pub fn handle_shutdown(&mut self, now: Time) {
+        self.closing = true;
+        for call in self.calls.keys().copied().collect::<Vec<_>>() {
+            self.end(now, call, Cause::TEMPORARY_FAILURE, false);
+            self.settle(now, call);
+        }
+    }
 
     /// What to do next, in order.
     pub fn poll_output(&mut self) -> Option<Output> {
-        None
+        self.outputs.pop_front()
     }
 
-    /// When [`Control::handle_timeout`] is due: a menu, a ring time, or a queue.
+    /// When [`Control::handle_timeout`] is due: a menu, the ring time of a dialled leg, or a queue.
     pub fn poll_timeout(&self) -> Option<Time> {
-        None
+        self.timers.first().map(|(due, _)| *due).into_iter().chain(self.acd.poll_timeout()).min()
     }
 
     /// Whether no leg is left.
     pub fn is_idle(&self) -> bool {
-        true
+        self.legs.is_empty()
     }
 
     /// Calls, queues and agents as they are now.
-    pub fn snapshot(&self, _now: Time) -> Snapshot {
-        Snapshot { calls: [].into(), queues: [].into(), agents: [].into() }
+    pub fn snapshot(&self, now: Time) -> Snapshot {
+        Snapshot {
+            calls: self.calls.values().map(|call| self.call_view(now, call)).collect(),
+            queues: self.acd.queues(now),
+            agents: self.acd.agents(now),
+        }
+    }
+
+    fn call_view(&self, now: Time, call: &Call) -> CallView {
+        let (queue, position) = self.acd.position(call.id).map(|(q, at)| (q.clone(), at)).unzip();
+        let view = |id: &LegId| self.legs.get(id).map(|leg| leg_view(*id, leg));
+        let others = call.legs.iter().filter(|id| **id != call.a);
+        CallView {
+            id: call.id,
+            state: call.state_shown(),
+            state_seconds: now.since(call.since).as_secs(),
+            seconds: now.since(call.started).as_secs(),
+            origin: call.origin.clone(),
+            to: call.to.clone(),
+            from: call.from.clone(),
+            menu: match &call.state {
+                State::Menu { name, .. } => Some(name.clone()),
+                _ => None,
+            },
+            queue,
+            position,
+            agent: call.party().and_then(|leg| self.legs.get(&leg)?.agent.clone()),
+            legs: [&call.a].into_iter().chain(others).filter_map(view).collect(),
+        }
+    }
+
+    fn offered(&mut self, now: Time, leg: LegId, origin: Origin, to: Number, from: Option<Number>) {
+        if self.legs.contains_key(&leg) {
+            return;
+        }
+        let id = CallId(self.next_call);
+        self.next_call += 1;
+        let (agent, channel) = match &origin {
+            Origin::Channel { span, channel, .. } => (None, Some((*span, *channel))),
+            Origin::Agent(agent) if self.acd.knows(agent) => (Some(agent.clone()), None),
+            Origin::Agent(_) | Origin::Trunk(_) => (None, None),
+        };
+        if let Some(agent) = &agent {
+            self.acd.leg_seized(now, agent);
+        }
+        self.legs.insert(leg, Leg { call: id, agent, channel, answered: false, releasing: false });
+        self.fact(Fact::CallOffered {
+            call: id,
+            leg,
+            origin: origin.clone(),
+            to: to.clone(),
+            from: from.clone(),
+        });
+        self.calls.insert(id, Call::new(now, id, leg, origin, to, from));
+        self.admit(now, id);
+        self.settle(now, id);
+    }
+
+    /// Routes a new call, or refuses it.
+    fn admit(&mut self, now: Time, id: CallId) {
+        if self.closing {
+            return self.end(now, id, Cause::TEMPORARY_FAILURE, false);
+        }
+        if self.calls.len() > self.plan.limits.max_calls {
+            return self.end(now, id, Cause::CONGESTION, false);
+        }
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(route) = self.plan.route(&call.origin, &call.to) else {
+            return self.end(now, id, Cause::UNALLOCATED, false);
+        };
+        call.number = route.rewrite(&call.to);
+        call.ring = Duration::from_secs(route.ring_seconds.into());
+        call.failover = route.failover.iter().cloned().collect();
+        let (leg, target) = (call.a, route.to.clone());
+        if !matches!(target, Target::Hangup(_)) {
+            self.outputs.push_back(Output::Leg(leg, LegCommand::Proceed));
+        }
+        self.go(now, id, target);
+    }
+
+    fn leg_event(&mut self, now: Time, id: CallId, leg: LegId, event: LegEvent) {
+        if let LegEvent::Released { cause } = event {
+            return self.released(now, id, leg, cause);
+        }
+        if self.legs.get(&leg).is_none_or(|l| l.releasing) {
+            return;
+        }
+        match event {
+            LegEvent::Seized { span, channel } => {
+                if let Some(l) = self.legs.get_mut(&leg) {
+                    l.channel = Some((span, channel));
+                }
+                self.fact(Fact::LegSeized { call: id, leg, span, channel });
+            }
+            LegEvent::Alerting => self.alerting(id, leg),
+            LegEvent::EarlyMedia => self.early_media(id, leg),
+            LegEvent::Answered => self.party_answered(now, id, leg),
+            LegEvent::Digit(digit) => self.digit(now, id, leg, digit),
+            LegEvent::Offered { .. } | LegEvent::Proceeding | LegEvent::Released { .. } => {}
+        }
+    }
+
+    fn digit(&mut self, now: Time, id: CallId, leg: LegId, digit: Digit) {
+        let Some(call) = self.calls.get_mut(&id).filter(|c| !c.is_ending()) else { return };
+        if call.digits < self.plan.limits.max_digits {
+            call.digits += 1;
+            self.fact(Fact::Digit { call: id, leg, digit });
+        }
+        self.with_menu(now, id, leg, |menu| menu.handle_digit(now, digit));
+    }
+
+    fn silent(&mut self, now: Time, id: CallId, leg: LegId) {
+        let Some(call) = self.calls.get(&id).filter(|c| !c.is_ending()) else { return };
+        // Before the answer a leg need not sound.
+        let answered = if leg == call.a { call.answered } else { self.legs.get(&leg).is_some_and(|l| l.answered) };
+        if answered {
+            self.fact(Fact::Silent { call: id, leg });
+            self.end(now, id, Cause::DESTINATION_OUT_OF_ORDER, false);
+        }
+    }
+
+    /// After anything happened to a call: does what the queues ask for, and sets the call's timer.
+    fn settle(&mut self, now: Time, id: CallId) {
+        self.rearm(id);
+        self.drain_acd(now);
+    }
+
+    pub(crate) fn rearm(&mut self, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let due = call.deadline();
+        if due != call.armed {
+            if let Some(old) = call.armed {
+                self.timers.remove(&(old, id));
+            }
+            if let Some(new) = due {
+                self.timers.insert((new, id));
+            }
+            call.armed = due;
+        }
+    }
+
+    /// The last leg is gone.
+    pub(crate) fn finish(&mut self, id: CallId) {
+        let Some(call) = self.calls.remove(&id) else { return };
+        if let Some(due) = call.armed {
+            self.timers.remove(&(due, id));
+        }
+        self.fact(Fact::CallEnded { call: id, cause: call.cause, by_caller: call.by_caller, recovered: false });
+    }
+
+    pub(crate) fn fact(&mut self, fact: Fact) {
+        self.outputs.push_back(Output::Fact(fact));
+    }
+
+    pub(crate) fn media(&mut self, command: MediaCommand) {
+        self.outputs.push_back(Output::Media(command));
+    }
+
+    pub(crate) fn command(&mut self, leg: LegId, command: LegCommand) {
+        self.outputs.push_back(Output::Leg(leg, command));
+    }
+}
+
+fn leg_view(id: LegId, leg: &Leg) -> LegView {
+    LegView {
+        id,
+        span: leg.channel.map(|(span, _)| span),
+        channel: leg.channel.map(|(_, channel)| channel),
+        answered: leg.answered,
+        releasing: leg.releasing,
     }
 }

@@ -17,6 +17,7 @@ extern crate alloc;
 mod call;
 mod control;
 mod fact;
+mod flow;
 mod pattern;
 mod plan;
 mod record;

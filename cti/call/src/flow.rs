@@ -1,0 +1,414 @@
+//! The way of a call: from target to target, to the other party, and to its end.
+
+use crate::{
+    Fact, LeftReason, Outgoing, OverflowReason, Target,
+    call::{Leg, Sound, State},
+    control::{Control, Output},
+};
+use alloc::{string::String, sync::Arc, vec::Vec};
+use demarc_acd::Entered;
+use demarc_ivr::Menu;
+use demarc_model::{
+    AgentId, CallId, Cause, Destination, LegCommand, LegId, MediaCommand, Number, PromptId, QueueName, Time,
+};
+
+/// Too many targets in one call: Q.850 no. 25, exchange routing error.
+const ROUTING_ERROR: Cause = Cause(25);
+
+/// What an answered caller hears while a dialled party rings; the prompt library has to know it.
+const RINGBACK: &str = "ringback";
+
+/// Whether another way may succeed where one failed with this cause: no circuit, no network, out of order.
+fn is_want_of_a_way(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::DESTINATION_OUT_OF_ORDER
+            | Cause::NO_CIRCUIT
+            | Cause::NETWORK_OUT_OF_ORDER
+            | Cause::TEMPORARY_FAILURE
+            | Cause::CONGESTION
+            | Cause::CHANNEL_NOT_AVAILABLE
+            | Cause::RESOURCE_UNAVAILABLE
+    )
+}
+
+impl Control {
+    /// Sends a call to a target.
+    pub(crate) fn go(&mut self, now: Time, id: CallId, target: Target) {
+        let Some(call) = self.calls.get_mut(&id).filter(|c| !c.is_ending()) else { return };
+        call.enter(now, State::Routing);
+        call.hops += 1;
+        if call.hops > self.plan.limits.max_hops {
+            return self.end(now, id, ROUTING_ERROR, false);
+        }
+        let number = call.number.clone();
+        self.fact(Fact::Routed { call: id, target: target.clone() });
+        match target {
+            Target::Menu(name) => self.enter_menu(now, id, name),
+            Target::Queue(queue) => self.enter_queue(now, id, queue),
+            Target::Agent(agent) => self.dial_agent(now, id, agent),
+            Target::DialledAgent => self.dial_agent(now, id, AgentId(number.0)),
+            Target::Trunk(Outgoing { name, number: fixed }) => {
+                let number = fixed.unwrap_or(number);
+                self.dial_party(now, id, Destination::Trunk { trunk: name, number }, None);
+            }
+            Target::Group(Outgoing { name, number: fixed }) => {
+                let number = fixed.unwrap_or(number);
+                self.dial_party(now, id, Destination::Group { group: name, number }, None);
+            }
+            Target::Hangup(cause) => self.end(now, id, cause, false),
+        }
+    }
+
+    /// Ends a call: every leg of it is released. The first cause counts.
+    pub(crate) fn end(&mut self, now: Time, id: CallId, cause: Cause, by_caller: bool) {
+        let Some(call) = self.calls.get_mut(&id).filter(|c| !c.is_ending()) else { return };
+        (call.cause, call.by_caller) = (cause, by_caller);
+        call.enter(now, State::Ending);
+        let (a, legs) = (call.a, call.legs.iter().copied().collect::<Vec<_>>());
+        if let Some(queue) = self.acd.leave(now, id) {
+            let reason = if by_caller { LeftReason::Abandoned } else { LeftReason::Ended };
+            self.fact(Fact::QueueLeft { call: id, queue, reason });
+        }
+        self.silence(id, a);
+        for leg in legs {
+            self.release(leg, cause);
+        }
+        if self.calls.get(&id).is_some_and(|c| c.legs.is_empty()) {
+            self.finish(id);
+        }
+    }
+
+    /// A leg is gone for good.
+    pub(crate) fn released(&mut self, now: Time, id: CallId, leg: LegId, cause: Cause) {
+        let Some(gone) = self.legs.remove(&leg) else { return };
+        self.fact(Fact::LegReleased { call: id, leg, cause });
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.legs.remove(&leg);
+        let (is_caller, is_party) = (leg == call.a, call.party() == Some(leg));
+        let declined = match (&mut call.state, &gone.agent) {
+            (State::Queued { queue, offer }, Some(agent)) if is_party => {
+                *offer = None;
+                Some((queue.clone(), agent.clone()))
+            }
+            _ => None,
+        };
+        if let Some((queue, agent)) = &declined {
+            let (queue, agent) = (queue.clone(), agent.clone());
+            // Told before the leg is gone, so that the agent rests and is not offered another call in between.
+            self.acd.offer_refused(now, id, &agent);
+            self.fact(Fact::AgentNoAnswer { call: id, queue, agent, cause });
+        }
+        if let Some(agent) = &gone.agent {
+            self.acd.leg_gone(now, id, agent, is_caller || gone.answered);
+        }
+        match () {
+            () if is_caller => self.end(now, id, cause, true),
+            () if is_party && declined.is_none() => self.party_gone(now, id, cause),
+            () => {}
+        }
+        if self.calls.get(&id).is_some_and(|c| c.is_ending() && c.legs.is_empty()) {
+            self.finish(id);
+        }
+    }
+
+    /// The dialled party rings.
+    pub(crate) fn alerting(&mut self, id: CallId, leg: LegId) {
+        let Some(call) = self.calls.get_mut(&id).filter(|c| c.party() == Some(leg)) else { return };
+        let dialling = matches!(call.state, State::Dialling { .. });
+        let (a, answered, first) = (call.a, call.answered, !call.alerted);
+        let silent = call.sound == Sound::Nothing;
+        if dialling && !answered {
+            call.alerted = true;
+        }
+        self.fact(Fact::Alerting { call: id, leg });
+        match (dialling, answered) {
+            (true, false) if first => self.command(a, LegCommand::Alert),
+            (true, true) if silent => self.play(id, PromptId(RINGBACK.into()), true),
+            _ => {}
+        }
+    }
+
+    /// The dialled party can be heard before it answers.
+    pub(crate) fn early_media(&mut self, id: CallId, leg: LegId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if !matches!(call.state, State::Dialling { leg: l, .. } if l == leg) || call.sound == Sound::Joined {
+            return;
+        }
+        let a = call.a;
+        if !call.answered && !call.early {
+            call.early = true;
+            self.command(a, LegCommand::EarlyMedia);
+        }
+        self.join(id, leg);
+    }
+
+    /// The dialled or offered party answered. Anything else is no news.
+    pub(crate) fn party_answered(&mut self, now: Time, id: CallId, leg: LegId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        match call.state {
+            State::Queued { offer: Some(offer), .. } if offer == leg => {
+                self.acd.offer_answered(now, id);
+            }
+            State::Dialling { leg: dialled, .. } if dialled == leg => {}
+            _ => return,
+        }
+        call.enter(now, State::Talking { leg });
+        let (a, first, joined) = (call.a, !call.answered, call.sound == Sound::Joined);
+        call.answered = true;
+        let agent = self.legs.get_mut(&leg).and_then(|l| {
+            l.answered = true;
+            l.agent.clone()
+        });
+        self.fact(Fact::Answered { call: id, leg, agent });
+        if first {
+            self.mark_answered(a);
+            self.command(a, LegCommand::Answer);
+        }
+        if !joined {
+            self.join(id, leg);
+        }
+    }
+
+    /// A menu's or a ringing party's time is over.
+    pub(crate) fn call_timeout(&mut self, now: Time, id: CallId) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let a = call.a;
+        match call.state {
+            State::Menu { .. } => self.with_menu(now, id, a, |menu| menu.handle_timeout(now)),
+            State::Dialling { leg, until } if until <= now => {
+                self.release(leg, Cause::NORMAL_CLEARING);
+                self.end(now, id, Cause::NO_ANSWER, false);
+            }
+            _ => {}
+        }
+    }
+
+    /// Does something to the menu of a call if its caller's leg is meant, and what the menu asks for then.
+    pub(crate) fn with_menu(
+        &mut self,
+        now: Time,
+        id: CallId,
+        leg: LegId,
+        act: impl FnOnce(&mut Menu<Target>),
+    ) {
+        let Some(call) = self.calls.get_mut(&id).filter(|c| c.a == leg) else { return };
+        let State::Menu { name, menu } = &mut call.state else { return };
+        act(menu);
+        let name = name.clone();
+        let outputs: Vec<_> = core::iter::from_fn(|| menu.poll_output()).collect();
+        for output in outputs {
+            self.menu_output(now, id, &name, output);
+        }
+    }
+
+    /// Does what the queues ask for until they ask for nothing more.
+    pub(crate) fn drain_acd(&mut self, now: Time) {
+        use demarc_acd::Output::{CancelOffer, Offer, Overflow};
+        while let Some(output) = self.acd.poll_output() {
+            match output {
+                Offer { call, queue, agent } => self.offer(now, call, queue, agent),
+                CancelOffer { call, queue, agent, no_answer } => self.cancel(call, queue, agent, no_answer),
+                Overflow { call, queue, reason, target } => {
+                    self.fact(Fact::QueueLeft { call, queue, reason: reason.into() });
+                    self.leave_queue(now, call, reason, target);
+                    self.rearm(call);
+                }
+            }
+        }
+    }
+
+    fn menu_output(&mut self, now: Time, call: CallId, name: &str, output: demarc_ivr::Output<Target>) {
+        use demarc_ivr::Output as Menu;
+        let menu = String::from(name);
+        match output {
+            Menu::Play(prompt) => self.play(call, prompt, false),
+            Menu::Stop => {
+                if let Some(a) = self.calls.get(&call).map(|c| c.a) {
+                    self.silence(call, a);
+                }
+            }
+            Menu::Invalid { digits } => self.fact(Fact::MenuInvalid { call, menu, digits }),
+            Menu::TimedOut => self.fact(Fact::MenuTimeout { call, menu }),
+            Menu::Chosen { digits, target } => {
+                self.fact(Fact::MenuChoice { call, menu, digits });
+                self.go(now, call, target);
+            }
+            Menu::Otherwise { target } => self.go(now, call, target),
+        }
+    }
+
+    fn enter_menu(&mut self, now: Time, id: CallId, name: String) {
+        let Some(spec) = self.menus.get(&name).map(Arc::clone) else {
+            return self.end(now, id, Cause::NO_ROUTE, false);
+        };
+        self.answer_caller(id);
+        self.fact(Fact::MenuEntered { call: id, menu: name.clone() });
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let a = call.a;
+        call.enter(now, State::Menu { name, menu: Menu::new(now, spec) });
+        self.with_menu(now, id, a, |_| {});
+    }
+
+    fn enter_queue(&mut self, now: Time, id: CallId, queue: QueueName) {
+        let music = self.plan.queues.get(&queue).map(|q| q.music.clone());
+        match (self.acd.enter(now, id, &queue), music) {
+            (Entered::Waiting { position }, Some(music)) => {
+                // The caller is answered only now: a caller whom the queue refuses costs nothing.
+                self.answer_caller(id);
+                self.fact(Fact::QueueEntered { call: id, queue: queue.clone(), position });
+                if let Some(call) = self.calls.get_mut(&id) {
+                    call.enter(now, State::Queued { queue, offer: None });
+                }
+                self.play(id, music, true);
+            }
+            (Entered::Refused { reason, target }, _) => {
+                self.fact(Fact::QueueLeft { call: id, queue, reason: reason.into() });
+                self.leave_queue(now, id, reason, target);
+            }
+            _ => self.end(now, id, Cause::NO_ROUTE, false),
+        }
+    }
+
+    fn leave_queue(&mut self, now: Time, id: CallId, reason: OverflowReason, target: Option<Target>) {
+        match (target, reason) {
+            (Some(target), _) => {
+                if let Some(a) = self.calls.get(&id).map(|c| c.a) {
+                    self.silence(id, a);
+                }
+                self.go(now, id, target);
+            }
+            (None, OverflowReason::Full) => self.end(now, id, Cause::USER_BUSY, false),
+            (None, OverflowReason::Empty) => self.end(now, id, Cause::SUBSCRIBER_ABSENT, false),
+            (None, OverflowReason::TooLong) => self.end(now, id, Cause::NO_ANSWER, false),
+        }
+    }
+
+    /// Rings an agent for a caller in a queue.
+    fn offer(&mut self, now: Time, id: CallId, queue: QueueName, agent: AgentId) {
+        if !self.calls.get(&id).is_some_and(|c| matches!(c.state, State::Queued { .. })) {
+            // The caller left in the same breath; the agent was counted and is free again.
+            return self.acd.leg_gone(now, id, &agent, false);
+        }
+        let Some(leg) = self.dial(id, Destination::Agent(agent.clone()), Some(agent.clone())) else { return };
+        if let Some(State::Queued { offer, .. }) = self.calls.get_mut(&id).map(|c| &mut c.state) {
+            *offer = Some(leg);
+        }
+        self.fact(Fact::AgentOffered { call: id, queue, agent, leg });
+    }
+
+    fn cancel(&mut self, id: CallId, queue: QueueName, agent: AgentId, no_answer: bool) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let State::Queued { offer, .. } = &mut call.state else { return };
+        let Some(leg) = offer.take() else { return };
+        if no_answer {
+            self.fact(Fact::AgentNoAnswer { call: id, queue, agent, cause: Cause::NO_ANSWER });
+        }
+        self.release(leg, Cause::NORMAL_CLEARING);
+    }
+
+    fn dial_agent(&mut self, now: Time, id: CallId, agent: AgentId) {
+        if !self.acd.knows(&agent) {
+            self.failed(now, id, Cause::UNALLOCATED);
+        } else if !self.acd.is_present(&agent) {
+            self.failed(now, id, Cause::SUBSCRIBER_ABSENT);
+        } else if self.acd.is_in_use(&agent) {
+            self.failed(now, id, Cause::USER_BUSY);
+        } else {
+            self.acd.leg_seized(now, &agent);
+            self.dial_party(now, id, Destination::Agent(agent.clone()), Some(agent));
+        }
+    }
+
+    fn dial_party(&mut self, now: Time, id: CallId, to: Destination, agent: Option<AgentId>) {
+        let Some(leg) = self.dial(id, to, agent) else { return };
+        if let Some(call) = self.calls.get_mut(&id) {
+            let until = now + call.ring;
+            call.enter(now, State::Dialling { leg, until });
+        }
+    }
+
+    /// Makes an outgoing leg. Its number is odd; whoever brings legs in counts with even ones.
+    fn dial(&mut self, id: CallId, to: Destination, agent: Option<AgentId>) -> Option<LegId> {
+        let call = self.calls.get_mut(&id)?;
+        let leg = LegId(self.next_leg);
+        self.next_leg += 2;
+        call.legs.insert(leg);
+        let from: Option<Number> = call.from.clone();
+        self.legs.insert(leg, Leg { call: id, agent, channel: None, answered: false, releasing: false });
+        self.fact(Fact::LegDialled { call: id, leg, to: to.clone() });
+        self.command(leg, LegCommand::Dial { to, from });
+        Some(leg)
+    }
+
+    fn party_gone(&mut self, now: Time, id: CallId, cause: Cause) {
+        match self.calls.get(&id).map(|c| &c.state) {
+            Some(State::Dialling { .. }) => self.failed(now, id, cause),
+            Some(State::Talking { .. }) => self.end(now, id, cause, false),
+            _ => {}
+        }
+    }
+
+    /// The called party cannot be had: another way if there is one and it may help, else the cause goes to the caller.
+    fn failed(&mut self, now: Time, id: CallId, cause: Cause) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let a = call.a;
+        match call.failover.pop_front().filter(|_| is_want_of_a_way(cause)) {
+            Some(next) => {
+                self.silence(id, a);
+                self.go(now, id, next);
+            }
+            None => self.end(now, id, cause, false),
+        }
+    }
+
+    fn release(&mut self, leg: LegId, cause: Cause) {
+        if let Some(l) = self.legs.get_mut(&leg).filter(|l| !l.releasing) {
+            l.releasing = true;
+            self.outputs.push_back(Output::Leg(leg, LegCommand::Release { cause }));
+        }
+    }
+
+    fn answer_caller(&mut self, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id).filter(|c| !c.answered) else { return };
+        call.answered = true;
+        let leg = call.a;
+        self.mark_answered(leg);
+        self.fact(Fact::CallerAnswered { call: id, leg });
+        self.command(leg, LegCommand::Answer);
+    }
+
+    fn mark_answered(&mut self, leg: LegId) {
+        if let Some(l) = self.legs.get_mut(&leg) {
+            l.answered = true;
+        }
+    }
+
+    fn play(&mut self, id: CallId, prompt: PromptId, repeat: bool) {
+        let Some(call) = self.calls.get_mut(&id).filter(|c| !c.is_ending()) else { return };
+        call.sound = Sound::Playing;
+        let leg = call.a;
+        self.media(MediaCommand::Play { leg, prompt, repeat });
+    }
+
+    fn join(&mut self, id: CallId, b: LegId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let (a, playing) = (call.a, call.sound == Sound::Playing);
+        call.sound = Sound::Joined;
+        if playing {
+            self.media(MediaCommand::Stop { leg: a });
+        }
+        self.media(MediaCommand::Join { a, b });
+        self.fact(Fact::Joined { call: id, a, b });
+    }
+
+    /// Ends whatever the caller hears from us.
+    fn silence(&mut self, id: CallId, leg: LegId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        match core::mem::replace(&mut call.sound, Sound::Nothing) {
+            Sound::Nothing => {}
+            Sound::Playing => self.media(MediaCommand::Stop { leg }),
+            Sound::Joined => self.media(MediaCommand::Split { leg }),
+        }
+    }
+}
