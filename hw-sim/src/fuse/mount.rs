@@ -40,7 +40,7 @@ pub enum MountError {
     NoRight { what: &'static str, source: io::Error },
     /// No such directory.
     #[error("{dir}: there is no such directory; make it with `mkdir -p {dir}`")]
-    Missing { dir: PathBuf, source: io::Error },
+    Missing { dir: PathBuf },
     /// Something other than a directory.
     #[error("{dir}: not a directory that can be read")]
     NotADirectory { dir: PathBuf, source: io::Error },
@@ -89,7 +89,7 @@ pub struct Mounted {
 /// Serves `simulator`, which should run on real time, as device files under the directory `dir`. They are usable when
 /// this returns. A dead mount that a killed simulator left there is cleared first.
 pub fn mount(dir: &Path, simulator: Arc<Simulator>) -> Result<Mounted, MountError> {
-    let dir = mounts::absolute(dir).map_err(|source| MountError::Missing { dir: dir.into(), source })?;
+    let dir = mounts::absolute(dir).map_err(|_| MountError::Missing { dir: dir.into() })?;
     clear(&dir)?;
     let device = Device::open(Path::new(FUSE)).map_err(|source| match source.kind() {
         io::ErrorKind::PermissionDenied => MountError::NoRight { what: "open /dev/fuse", source },
@@ -214,7 +214,7 @@ fn clear(dir: &Path) -> Result<(), MountError> {
                 umount2(dir, MntFlags::MNT_DETACH).err()
             }
             (Err(source), _) if source.kind() == io::ErrorKind::NotFound => {
-                return Err(MountError::Missing { dir: dir.into(), source });
+                return Err(MountError::Missing { dir: dir.into() });
             }
             (Err(source), _) => return Err(MountError::NotADirectory { dir: dir.into(), source }),
         };

@@ -1,0 +1,10 @@
+//! The device files as programs meet them: through the kernel's FUSE, from other processes.
+//!
+//! Needs `/dev/fuse`, root (or `unshare -Urm`) and Debian's package `dahdi`. What is missing is a failure.
+
+mod audio;
+mod calls;
+mod client;
+mod edges;
+mod life;
+mod tools;
