@@ -1,1 +1,36 @@
-//! TODO
+//! The media engine: one thread that moves sound between the bearer channels of boards and RTP sockets, plays prompts,
+//! hears digits and counts what was lost. Everything else about a call is decided elsewhere; the engine is told by
+//! commands and tells by events, and never waits for either side.
+//!
+//! Inside, sound is A-law as it is on the line. What comes from a channel goes into a PCMA packet octet for octet, and
+//! back; only PCMU is transcoded (G.711, tables 3 and 4).
+
+mod channel;
+mod core;
+mod engine;
+mod event;
+mod fifo;
+mod jitter;
+mod leg;
+mod player;
+mod ports;
+mod prompts;
+mod remote;
+mod rtp;
+mod socket;
+mod source;
+mod speech;
+mod stats;
+mod sys;
+
+pub use self::core::{Core, CoreConfig};
+pub use channel::{Channel, ChannelFault, ChannelRead};
+pub use engine::{Engine, EngineConfig, EngineError, EngineHandle};
+pub use ports::{PortsError, RtpPorts};
+pub use prompts::{Prompt, PromptError, PromptLibrary};
+pub use remote::{Codec, Direction, RtpRemote};
+pub use socket::Socket;
+pub use stats::{LegStats, Snapshot, Totals};
+
+/// Octets in one block of 20 ms at 8000 a second: what a channel gives and takes at once, and one RTP packet carries.
+pub const BLOCK: usize = 160;

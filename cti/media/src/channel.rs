@@ -1,0 +1,255 @@
+//! A leg's end at a board: reading, and the playout towards the line.
+//!
+//! The line's own clock tells how much it has played: a block read is a block played, as both directions of a channel
+//! run on one clock. So what waits in the driver's transmit queue is known without asking, and that queue is the playout
+//! buffer: what is queued there is played on time however late the engine's next tick is.
+
+use crate::{
+    BLOCK,
+    fifo::Fifo,
+    player::{From, Player},
+    stats::LegStats,
+};
+use demarc_board::{BearerChannel, Received, Sent};
+use demarc_dsp::ALAW_SILENCE;
+use demarc_model::{ChannelNo, Time};
+use std::time::Duration;
+
+/// What a channel gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelRead {
+    /// So many octets of A-law.
+    Block(usize),
+    /// Nothing now.
+    Nothing,
+    /// Something other than sound; there may be more to read.
+    Event,
+}
+
+/// The channel failed; the board's own counters and alarms say why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the bearer channel failed")]
+pub struct ChannelFault;
+
+/// A bearer channel that never blocks, so that the core runs without a board.
+pub trait Channel: Send {
+    /// The next block.
+    fn read(&mut self, block: &mut [u8; BLOCK]) -> Result<ChannelRead, ChannelFault>;
+
+    /// Queues a block; `false` when there is no room for it.
+    fn write(&mut self, block: &[u8; BLOCK]) -> Result<bool, ChannelFault>;
+
+    /// Throws away what waits in both directions.
+    fn flush(&mut self) -> Result<(), ChannelFault>;
+
+    /// Times that the channel dropped blocks because they were not read.
+    fn read_overruns(&self) -> u64;
+}
+
+impl Channel for BearerChannel {
+    fn read(&mut self, block: &mut [u8; BLOCK]) -> Result<ChannelRead, ChannelFault> {
+        match BearerChannel::read(self, block) {
+            Ok(Received::Block(length)) => Ok(ChannelRead::Block(length)),
+            Ok(Received::Nothing) => Ok(ChannelRead::Nothing),
+            Ok(Received::Event(_)) => Ok(ChannelRead::Event),
+            Err(_) => Err(ChannelFault),
+        }
+    }
+
+    fn write(&mut self, block: &[u8; BLOCK]) -> Result<bool, ChannelFault> {
+        BearerChannel::write(self, block).map(|sent| sent == Sent::Taken).map_err(|_| ChannelFault)
+    }
+
+    fn flush(&mut self) -> Result<(), ChannelFault> {
+        BearerChannel::flush(self).map_err(|_| ChannelFault)
+    }
+
+    fn read_overruns(&self) -> u64 {
+        self.counters().read_overruns
+    }
+}
+
+/// How sound is held before it is played on a channel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Playout {
+    /// Blocks that are queued before a stream begins to play, and that a prompt keeps queued.
+    pub depth: usize,
+    /// Blocks that may wait at most.
+    pub bound: usize,
+}
+
+/// When the channel gave nothing for so long, its clock tells nothing about its transmit queue.
+const CLOCK_LOST: Duration = Duration::from_millis(400);
+/// Blocks read at most in one tick: more than the driver holds.
+pub(crate) const READS: usize = 64;
+/// A missing packet is given up when no more than this waits before it: two ticks.
+const LAST_MOMENT: usize = 2 * BLOCK;
+
+/// A channel of the pool that a leg uses.
+pub(crate) struct ChannelPort {
+    pub number: ChannelNo,
+    channel: Box<dyn Channel>,
+    playout: Playout,
+    /// Blocks in the driver's transmit queue, by the channel's clock.
+    queued: usize,
+    /// What the peer said and is not queued yet.
+    fifo: Fifo,
+    /// Since when sound waits for the stream to begin.
+    waiting: Option<Time>,
+    running: bool,
+    /// The stream said that it pauses, so that running dry is no fault.
+    paused: bool,
+    unsent: Option<[u8; BLOCK]>,
+    clock: Time,
+    overruns: u64,
+}
+
+impl ChannelPort {
+    pub fn new(now: Time, number: ChannelNo, channel: Box<dyn Channel>, playout: Playout) -> ChannelPort {
+        let overruns = channel.read_overruns();
+        ChannelPort {
+            number,
+            channel,
+            playout,
+            queued: 0,
+            fifo: Fifo::new((playout.bound + 1) * BLOCK),
+            waiting: None,
+            running: false,
+            paused: false,
+            unsent: None,
+            clock: now,
+            overruns,
+        }
+    }
+
+    /// Empty of old sound.
+    pub fn flush(&mut self, stats: &mut LegStats) {
+        stats.channel_errors += u64::from(self.channel.flush().is_err());
+    }
+
+    pub fn into_channel(self) -> Box<dyn Channel> {
+        self.channel
+    }
+
+    /// The next block, and how long it is.
+    pub fn read(&mut self, now: Time, block: &mut [u8; BLOCK], stats: &mut LegStats) -> Option<usize> {
+        for _ in 0..READS {
+            match self.channel.read(block) {
+                Ok(ChannelRead::Block(length)) => {
+                    self.played(now);
+                    stats.blocks_read += 1;
+                    return Some(length.min(BLOCK));
+                }
+                Ok(ChannelRead::Event) => stats.channel_errors += 1,
+                Ok(ChannelRead::Nothing) => return None,
+                Err(ChannelFault) => {
+                    stats.channel_errors += 1;
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    /// A block was read, so one was played.
+    fn played(&mut self, now: Time) {
+        self.queued = self.queued.saturating_sub(1);
+        self.clock = now;
+        let overruns = self.channel.read_overruns();
+        if std::mem::replace(&mut self.overruns, overruns) != overruns {
+            self.queued = 0; // more was played than there were blocks to read
+        }
+    }
+
+    /// Octets that will be played before anything that comes now.
+    fn ahead(&self) -> usize {
+        self.queued * BLOCK + self.fifo.len()
+    }
+
+    /// Whether to give up a packet that is missing, while `held` later ones wait.
+    pub fn gives_up(&self, held: usize) -> bool {
+        if self.running {
+            self.ahead() <= LAST_MOMENT || self.ahead() / BLOCK + held >= self.playout.bound
+        } else {
+            self.ahead() / BLOCK + held >= self.playout.depth
+        }
+    }
+
+    /// Takes what the peer said. An empty stretch says that the peer pauses.
+    pub fn hear(&mut self, now: Time, octets: impl ExactSizeIterator<Item = u8>, stats: &mut LegStats) {
+        self.paused = octets.len() == 0;
+        if self.paused {
+            return;
+        }
+        self.waiting.get_or_insert(now);
+        stats.overruns += self.fifo.push(octets);
+        while self.ahead() > self.playout.bound * BLOCK && self.fifo.drop_block() {
+            stats.overruns += 1;
+        }
+    }
+
+    /// Silence in place of lost packets.
+    pub fn conceal(&mut self, now: Time, packets: usize, octets: usize, stats: &mut LegStats) {
+        let packets = packets.min(self.playout.depth);
+        stats.concealed += packets as u64;
+        self.hear(now, std::iter::repeat_n(ALAW_SILENCE, packets * octets), stats);
+    }
+
+    /// Another stream begins, or none.
+    pub fn restart(&mut self) {
+        self.fifo.clear();
+        (self.waiting, self.running, self.paused) = (None, false, false);
+    }
+
+    /// Fills the transmit queue as far as it should be. `true` when all of the player's sound is near its end.
+    pub fn transmit(&mut self, now: Time, player: &mut Player, stats: &mut LegStats) -> bool {
+        if now.since(self.clock) > CLOCK_LOST {
+            self.queued = 0;
+        }
+        let mut block = [0; BLOCK];
+        while self.flush_unsent(stats) && self.queued < self.playout.depth {
+            match player.next(&mut block) {
+                Some(From::Tone) => drop(self.fifo.drop_block()), // the tone stands in its place
+                Some(From::Prompt) => {}
+                None => break,
+            }
+            self.unsent = Some(block);
+        }
+        if player.sounding() || player.playing() {
+            return self.queued <= 1 && self.unsent.is_none();
+        }
+        self.play_stream(now, stats);
+        false
+    }
+
+    fn play_stream(&mut self, now: Time, stats: &mut LegStats) {
+        let depth = self.playout.depth;
+        let long = Duration::from_millis(20) * depth as u32;
+        let begins =
+            self.ahead() >= depth * BLOCK || self.waiting.is_some_and(|since| now.since(since) >= long);
+        self.running |= begins && self.fifo.len() >= BLOCK;
+        let mut block = [0; BLOCK];
+        while self.running && self.flush_unsent(stats) && self.fifo.pop(&mut block) {
+            self.unsent = Some(block);
+        }
+        if self.running && self.queued == 0 && self.fifo.len() < BLOCK {
+            stats.underruns += u64::from(!self.paused);
+            (self.running, self.waiting) = (false, None);
+        }
+    }
+
+    /// `false` while the driver has no room.
+    fn flush_unsent(&mut self, stats: &mut LegStats) -> bool {
+        let Some(block) = self.unsent else { return true };
+        match self.channel.write(&block) {
+            Ok(false) => return false,
+            Ok(true) => {
+                stats.blocks_written += 1;
+                self.queued += 1;
+            }
+            Err(ChannelFault) => stats.channel_errors += 1,
+        }
+        self.unsent = None;
+        true
+    }
+}

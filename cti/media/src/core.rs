@@ -1,0 +1,272 @@
+//! All legs of the engine, moved forward one tick at a time. No thread, clock or socket of its own: what it works on is
+//! given to it.
+
+use crate::{
+    channel::{Channel, ChannelPort, Playout},
+    leg::{Leg, Port},
+    prompts::PromptLibrary,
+    remote::RtpRemote,
+    rtp::RtpPort,
+    socket::Socket,
+    stats::{Snapshot, Totals},
+};
+use demarc_model::{ChannelNo, Digit, LegId, MediaCommand, MediaEvent, PromptId, Time};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
+
+/// How sound is moved.
+#[derive(Clone, Debug)]
+pub struct CoreConfig {
+    /// Blocks of 20 ms that wait before a stream begins to play on a channel. This is the delay towards the line, and the
+    /// lateness of the engine, of the board's clock and of the network, taken together, that is not heard.
+    pub playout_depth: usize,
+    /// Blocks that may wait for a channel at most; beyond it the oldest are dropped.
+    pub playout_bound: usize,
+    /// An RTP leg that should send and sends nothing for so long is told of as silent.
+    pub silent_after: Duration,
+    /// The same for a channel, which gives blocks as long as its board lives.
+    pub channel_silent_after: Duration,
+    /// Legs at once; more are refused.
+    pub max_legs: usize,
+    /// What SSRCs, first sequence numbers and timestamps are made from (RFC 3550, section 5.1: they shall be random).
+    pub seed: u64,
+}
+
+impl Default for CoreConfig {
+    fn default() -> CoreConfig {
+        CoreConfig {
+            playout_depth: 6,
+            playout_bound: 15,
+            silent_after: Duration::from_secs(30),
+            channel_silent_after: Duration::from_secs(2),
+            max_legs: 4096,
+            seed: RandomState::new().hash_one(0),
+        }
+    }
+}
+
+/// The legs, the pool of channels and what they have to say.
+pub struct Core {
+    config: CoreConfig,
+    prompts: Arc<PromptLibrary>,
+    legs: Vec<Option<Box<Leg>>>,
+    places: BTreeMap<LegId, usize>,
+    pool: BTreeMap<ChannelNo, Box<dyn Channel>>,
+    events: VecDeque<MediaEvent>,
+    totals: Totals,
+    random: u64,
+}
+
+impl Core {
+    /// With no legs and no channels.
+    pub fn new(config: CoreConfig, prompts: Arc<PromptLibrary>) -> Core {
+        let random = config.seed;
+        Core {
+            config,
+            prompts,
+            legs: Vec::new(),
+            places: BTreeMap::new(),
+            pool: BTreeMap::new(),
+            events: VecDeque::new(),
+            totals: Totals::default(),
+            random,
+        }
+    }
+
+    /// Gives a channel to the pool.
+    pub fn add_channel(&mut self, number: ChannelNo, channel: Box<dyn Channel>) {
+        self.totals.channels += 1;
+        if self.pool.insert(number, channel).is_some() {
+            self.totals.channels -= 1;
+        }
+    }
+
+    /// Makes a leg of a channel of the pool.
+    pub fn attach_channel(&mut self, now: Time, leg: LegId, number: ChannelNo) {
+        self.detach(leg);
+        let Some(channel) = self.pool.remove(&number) else { return self.refuse() };
+        let playout = Playout { depth: self.config.playout_depth, bound: self.config.playout_bound };
+        let port = Box::new(ChannelPort::new(now, number, channel, playout));
+        if let Err(leg) = self.attach(Leg::new(now, leg, Port::Channel(port))) {
+            self.give_back(*leg);
+        }
+    }
+
+    /// Makes a leg of an RTP stream.
+    pub fn attach_rtp(&mut self, now: Time, leg: LegId, socket: Box<dyn Socket>, remote: RtpRemote) {
+        self.detach(leg);
+        let port = RtpPort::new(socket, remote, self.random());
+        drop(self.attach(Leg::new(now, leg, Port::Rtp(Box::new(port))))); // a leg too many closes its socket
+    }
+
+    /// Changes where and how an RTP leg sends.
+    pub fn update_rtp(&mut self, _now: Time, leg: LegId, remote: RtpRemote) {
+        match self.leg(leg).map(|leg| &mut leg.port) {
+            Some(Port::Rtp(rtp)) => rtp.update(remote),
+            _ => self.refuse(),
+        }
+    }
+
+    /// Ends a leg; its channel goes back to the pool, empty.
+    pub fn detach(&mut self, leg: LegId) {
+        self.split(leg);
+        let place = self.places.remove(&leg);
+        if let Some(leg) = place.and_then(|place| self.legs[place].take()) {
+            self.totals.legs.add(&leg.stats);
+            self.give_back(*leg);
+        }
+    }
+
+    /// Sends digits to the leg's far end.
+    pub fn send_digits(&mut self, leg: LegId, digits: &[Digit]) {
+        match self.leg(leg) {
+            Some(leg) => leg.push_digits(digits),
+            None => self.refuse(),
+        }
+    }
+
+    /// Takes other prompts for what is played from now on.
+    pub fn set_prompts(&mut self, prompts: Arc<PromptLibrary>) {
+        self.prompts = prompts;
+    }
+
+    /// Plays, stops, joins, splits.
+    pub fn command(&mut self, command: MediaCommand) {
+        match command {
+            MediaCommand::Play { leg, prompt, repeat } => self.play(leg, prompt, repeat),
+            MediaCommand::Stop { leg } => match self.leg(leg) {
+                Some(leg) => leg.player.stop(),
+                None => self.refuse(),
+            },
+            MediaCommand::Join { a, b } => self.join(a, b),
+            MediaCommand::Split { leg } => self.split(leg),
+        }
+    }
+
+    /// Moves everything that waits. To be called every 5 to 20 ms; a late call loses nothing that buffers can hold.
+    pub fn tick(&mut self, now: Time) {
+        self.totals.ticks += 1;
+        for place in 0..self.legs.len() {
+            let Some(mut leg) = self.legs[place].take() else { continue };
+            let peer = leg.peer.and_then(|peer| self.legs[peer].as_deref_mut());
+            leg.receive(now, peer, &mut self.events);
+            self.legs[place] = Some(leg);
+        }
+        let (after, channel_after) = (self.config.silent_after, self.config.channel_silent_after);
+        for leg in self.legs.iter_mut().flatten() {
+            leg.transmit(now, &mut self.events);
+            self.events.extend(leg.check_silence(now, after, channel_after));
+        }
+    }
+
+    /// What happened; to be asked until `None` after each tick and command.
+    pub fn poll_event(&mut self) -> Option<MediaEvent> {
+        self.events.pop_front()
+    }
+
+    /// A copy of all counters.
+    pub fn snapshot(&self) -> Snapshot {
+        let mut totals = self.totals;
+        let legs: Vec<_> = self
+            .places
+            .iter()
+            .filter_map(|(id, place)| self.legs[*place].as_ref().map(|leg| (*id, leg.stats)))
+            .collect();
+        legs.iter().for_each(|(_, stats)| totals.legs.add(stats));
+        Snapshot { totals, legs }
+    }
+
+    pub(crate) fn totals_mut(&mut self) -> &mut Totals {
+        &mut self.totals
+    }
+
+    fn leg(&mut self, leg: LegId) -> Option<&mut Leg> {
+        let place = *self.places.get(&leg)?;
+        self.legs[place].as_deref_mut()
+    }
+
+    fn refuse(&mut self) {
+        self.totals.refused_commands += 1;
+    }
+
+    /// The next number of a row that does not repeat (splitmix64).
+    fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn attach(&mut self, mut leg: Leg) -> Result<(), Box<Leg>> {
+        if self.places.len() >= self.config.max_legs {
+            self.refuse();
+            return Err(Box::new(leg));
+        }
+        if let Port::Channel(channel) = &mut leg.port {
+            channel.flush(&mut leg.stats);
+        }
+        let place = self.legs.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.legs.push(None);
+            self.legs.len() - 1
+        });
+        self.places.insert(leg.id, place);
+        self.legs[place] = Some(Box::new(leg));
+        Ok(())
+    }
+
+    fn give_back(&mut self, mut leg: Leg) {
+        if let Port::Channel(mut channel) = leg.port {
+            channel.flush(&mut leg.stats);
+            self.pool.insert(channel.number, channel.into_channel());
+        }
+    }
+
+    fn play(&mut self, id: LegId, prompt: PromptId, repeat: bool) {
+        let sound = self.prompts.get(&prompt);
+        match (self.leg(id), sound) {
+            (Some(leg), Some(sound)) => {
+                leg.restart();
+                leg.player.play(prompt, sound, repeat);
+            }
+            (Some(_), None) => {
+                // A menu must go on although its prompt is missing.
+                self.events.push_back(MediaEvent::PlayEnded { leg: id, prompt });
+                self.refuse();
+            }
+            (None, _) => self.refuse(),
+        }
+    }
+
+    fn join(&mut self, a: LegId, b: LegId) {
+        let (Some(&a_place), Some(&b_place)) = (self.places.get(&a), self.places.get(&b)) else {
+            return self.refuse();
+        };
+        if a == b {
+            return self.refuse();
+        }
+        self.split(a);
+        self.split(b);
+        for (place, peer) in [(a_place, b_place), (b_place, a_place)] {
+            if let Some(leg) = &mut self.legs[place] {
+                leg.player.stop();
+                leg.restart();
+                leg.peer = Some(peer);
+            }
+        }
+    }
+
+    fn split(&mut self, leg: LegId) {
+        let Some(leg) = self.leg(leg) else { return };
+        let peer = leg.peer.take();
+        leg.restart();
+        if let Some(peer) = peer.and_then(|peer| self.legs[peer].as_deref_mut()) {
+            peer.peer = None;
+            peer.restart();
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The thread around the core: its clock, its commands and its end.
+
+use crate::{
+    channel::Channel,
+    core::{Core, CoreConfig},
+    prompts::PromptLibrary,
+    remote::RtpRemote,
+    stats::Snapshot,
+    sys,
+};
+use demarc_board::BearerChannel;
+use demarc_model::{ChannelNo, Digit, LegId, MediaCommand, MediaEvent, Time};
+use std::{
+    io,
+    net::UdpSocket,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+/// How the engine runs.
+#[derive(Clone)]
+pub struct EngineConfig {
+    /// What the core works with.
+    pub core: CoreConfig,
+    /// The time between two ticks, 5 to 20 ms. A short one shortens the way of sound and costs system calls.
+    pub tick: Duration,
+    /// The priority to ask for (`SCHED_FIFO`, 1 to 99); `None` asks for none. Refusal is told in [`Snapshot`].
+    pub real_time_priority: Option<u8>,
+    /// The prompts that commands name.
+    pub prompts: Arc<PromptLibrary>,
+}
+
+impl Default for EngineConfig {
+    fn default() -> EngineConfig {
+        EngineConfig {
+            core: CoreConfig::default(),
+            tick: Duration::from_millis(20),
+            real_time_priority: Some(10),
+            prompts: Arc::new(PromptLibrary::default()),
+        }
+    }
+}
+
+/// Why the engine did not take a command.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The bounded queue is full: the engine's thread gets no processor time.
+    #[error("the media engine does not keep up: {QUEUE} commands wait; the machine is overloaded")]
+    Busy,
+    /// The thread has ended.
+    #[error("the media engine has stopped")]
+    Gone,
+    /// The thread could not be started.
+    #[error("cannot start the thread of the media engine")]
+    Thread(#[source] io::Error),
+}
+
+/// Commands that can wait at once. All are taken at each tick.
+const QUEUE: usize = 4096;
+
+pub(crate) enum Command {
+    AddChannel(ChannelNo, Box<dyn Channel>),
+    AttachChannel(LegId, ChannelNo),
+    AttachRtp(LegId, UdpSocket, RtpRemote),
+    UpdateRtp(LegId, RtpRemote),
+    Detach(LegId),
+    SendDigits(LegId, Vec<Digit>),
+    Media(MediaCommand),
+    Prompts(Arc<PromptLibrary>),
+    Stats(Box<dyn FnOnce(Snapshot) + Send>),
+    Stop,
+}
+
+/// Starts the engine.
+pub struct Engine;
+
+impl Engine {
+    /// Starts the thread. `events` is called on it and must not block.
+    pub fn spawn(
+        config: EngineConfig,
+        events: Box<dyn FnMut(MediaEvent) + Send>,
+    ) -> Result<EngineHandle, EngineError> {
+        let (commands, queue) = sync_channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("media".into())
+            .spawn(move || run(&config, &queue, events))
+            .map_err(EngineError::Thread)?;
+        Ok(EngineHandle { commands, thread: Arc::new(Mutex::new(Some(thread))) })
+    }
+}
+
+/// Speaks to the engine. Copies speak to the same one; commands are carried out in the order they are given.
+/// No method waits, save [`EngineHandle::stats`] and [`EngineHandle::stop`].
+#[derive(Clone)]
+pub struct EngineHandle {
+    commands: SyncSender<Command>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl EngineHandle {
+    /// Gives a bearer channel to the engine's pool, where it stays. It is neither read nor written until attached.
+    pub fn add_channel(&self, number: ChannelNo, channel: BearerChannel) -> Result<(), EngineError> {
+        self.give(Command::AddChannel(number, Box::new(channel)))
+    }
+
+    /// Lets a leg use a channel of the pool, from now on and empty of old sound.
+    pub fn attach_channel(&self, leg: LegId, channel: ChannelNo) -> Result<(), EngineError> {
+        self.give(Command::AttachChannel(leg, channel))
+    }
+
+    /// Makes a leg of a socket that [`crate::RtpPorts`] gave.
+    pub fn attach_rtp(&self, leg: LegId, socket: UdpSocket, remote: RtpRemote) -> Result<(), EngineError> {
+        self.give(Command::AttachRtp(leg, socket, remote))
+    }
+
+    /// Sends to another place or in another way from now on; the stream's numbers and times go on.
+    pub fn update_rtp(&self, leg: LegId, remote: RtpRemote) -> Result<(), EngineError> {
+        self.give(Command::UpdateRtp(leg, remote))
+    }
+
+    /// Ends a leg: its joins and prompts end, its channel goes back to the pool, its socket is closed. A channel can be
+    /// attached again at once by the next command. An unknown leg is no error.
+    pub fn detach(&self, leg: LegId) -> Result<(), EngineError> {
+        self.give(Command::Detach(leg))
+    }
+
+    /// Plays, stops, joins, splits.
+    pub fn command(&self, command: MediaCommand) -> Result<(), EngineError> {
+        self.give(Command::Media(command))
+    }
+
+    /// Sends digits to a leg's far end: as tones on a channel, by RFC 4733 on RTP where it was agreed. At most 64 wait.
+    pub fn send_digits(&self, leg: LegId, digits: Vec<Digit>) -> Result<(), EngineError> {
+        self.give(Command::SendDigits(leg, digits))
+    }
+
+    /// Takes other prompts for what is played from now on; what plays now goes on.
+    pub fn set_prompts(&self, prompts: Arc<PromptLibrary>) -> Result<(), EngineError> {
+        self.give(Command::Prompts(prompts))
+    }
+
+    /// Has `take` called on the engine's thread with a copy of the counters, within a tick.
+    pub fn request_stats(&self, take: Box<dyn FnOnce(Snapshot) + Send>) -> Result<(), EngineError> {
+        self.give(Command::Stats(take))
+    }
+
+    /// A copy of the counters. Waits for the next tick, at most a second: not for an asynchronous task.
+    pub fn stats(&self) -> Result<Snapshot, EngineError> {
+        let (give, take) = sync_channel(1);
+        self.request_stats(Box::new(move |snapshot| {
+            let _ = give.try_send(snapshot); // the asker may have given up
+        }))?;
+        take.recv_timeout(Duration::from_secs(1)).map_err(|_| EngineError::Gone)
+    }
+
+    /// Ends the engine and waits for its thread. All legs end, all channels close.
+    pub fn stop(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let _ = self.commands.send(Command::Stop); // an engine that is gone has stopped
+        if let Some(thread) = thread {
+            let _ = thread.join(); // a panic there was told on stderr by the thread itself
+        }
+    }
+
+    fn give(&self, command: Command) -> Result<(), EngineError> {
+        self.commands.try_send(command).map_err(|e| match e {
+            TrySendError::Full(_) => EngineError::Busy,
+            TrySendError::Disconnected(_) => EngineError::Gone,
+        })
+    }
+}
+
+/// A tick that begins later than this is counted as late.
+const LATE: Duration = Duration::from_millis(10);
+
+fn run(config: &EngineConfig, queue: &Receiver<Command>, mut events: Box<dyn FnMut(MediaEvent) + Send>) {
+    let mut core = Core::new(config.core.clone(), config.prompts.clone());
+    core.totals_mut().real_time = config.real_time_priority.is_some_and(sys::real_time);
+    let tick = config.tick.clamp(Duration::from_millis(5), Duration::from_millis(20));
+    let start = sys::monotonic();
+    let mut due = start;
+    loop {
+        due += tick;
+        sys::sleep_until(due);
+        let now = sys::monotonic();
+        let delay = now.saturating_sub(due);
+        let totals = core.totals_mut();
+        totals.late_ticks += u64::from(delay > LATE);
+        totals.worst_delay = totals.worst_delay.max(delay);
+        if delay > tick {
+            due = now; // the missed ticks have no work of their own: everything that waits is moved at once
+        }
+        let now = Time(now.saturating_sub(start));
+        if !take_commands(&mut core, queue, now) {
+            return;
+        }
+        core.tick(now);
+        while let Some(event) = core.poll_event() {
+            events(event);
+        }
+    }
+}
+
+/// Carries out what waits. `false` when the engine is to end.
+fn take_commands(core: &mut Core, queue: &Receiver<Command>, now: Time) -> bool {
+    for _ in 0..QUEUE {
+        match queue.try_recv() {
+            Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
+            Ok(command) => carry_out(core, command, now),
+            Err(TryRecvError::Empty) => break,
+        }
+    }
+    true
+}
+
+fn carry_out(core: &mut Core, command: Command, now: Time) {
+    match command {
+        Command::AddChannel(number, channel) => core.add_channel(number, channel),
+        Command::AttachChannel(leg, channel) => core.attach_channel(now, leg, channel),
+        Command::AttachRtp(leg, socket, remote) => core.attach_rtp(now, leg, Box::new(socket), remote),
+        Command::UpdateRtp(leg, remote) => core.update_rtp(now, leg, remote),
+        Command::Detach(leg) => core.detach(leg),
+        Command::SendDigits(leg, digits) => core.send_digits(leg, &digits),
+        Command::Media(command) => core.command(command),
+        Command::Prompts(prompts) => core.set_prompts(prompts),
+        Command::Stats(take) => take(core.snapshot()),
+        Command::Stop => {}
+    }
+}

@@ -1,0 +1,224 @@
+//! One leg: where its sound comes from and goes to, and what is heard in it.
+
+use crate::{BLOCK, channel::ChannelPort, player::Player, remote::Codec, rtp::RtpPort, stats::LegStats};
+use demarc_dsp::{DtmfDetector, ulaw_to_alaw};
+use demarc_model::{Digit, LegId, MediaEvent, Time};
+use std::{collections::VecDeque, time::Duration};
+
+/// Where a leg ends.
+pub(crate) enum Port {
+    Channel(Box<ChannelPort>),
+    Rtp(Box<RtpPort>),
+}
+
+/// A leg of a call.
+pub(crate) struct Leg {
+    pub id: LegId,
+    pub port: Port,
+    /// The place of the leg that it is joined to.
+    pub peer: Option<usize>,
+    pub player: Player,
+    pub stats: LegStats,
+    detector: DtmfDetector,
+    heard: Time,
+    silent: bool,
+}
+
+/// Packets held behind a missing one before it is given up, where nothing waits to be played.
+const OVERTAKEN: usize = 3;
+
+impl Leg {
+    pub fn new(now: Time, id: LegId, port: Port) -> Leg {
+        Leg {
+            id,
+            port,
+            peer: None,
+            player: Player::default(),
+            stats: LegStats::default(),
+            detector: DtmfDetector::new(),
+            heard: now,
+            silent: false,
+        }
+    }
+
+    /// Takes what came in, hears digits in it, and gives it to the peer.
+    pub fn receive(&mut self, now: Time, mut peer: Option<&mut Leg>, events: &mut VecDeque<MediaEvent>) {
+        let mut ear = Ear { id: self.id, detector: &mut self.detector, events };
+        let came = match &mut self.port {
+            Port::Channel(channel) => receive_channel(now, channel, &mut self.stats, peer, &mut ear),
+            Port::Rtp(rtp) => {
+                let came = receive_rtp(now, rtp, &mut self.stats, peer.as_deref_mut(), &mut ear);
+                in_order(now, rtp, &mut self.stats, peer, &mut ear);
+                came
+            }
+        };
+        if came {
+            (self.heard, self.silent) = (now, false);
+        }
+    }
+
+    /// Tells once when nothing came for too long.
+    pub fn check_silence(
+        &mut self,
+        now: Time,
+        after: Duration,
+        channel_after: Duration,
+    ) -> Option<MediaEvent> {
+        let (after, expected) = match &self.port {
+            Port::Channel(_) => (channel_after, true),
+            Port::Rtp(rtp) => (after, rtp.remote().direction.receives()),
+        };
+        if !expected {
+            self.heard = now;
+        }
+        if self.silent || now.since(self.heard) < after {
+            return None;
+        }
+        self.silent = true;
+        Some(MediaEvent::Silent { leg: self.id })
+    }
+
+    /// Sends what is to be played.
+    pub fn transmit(&mut self, now: Time, events: &mut VecDeque<MediaEvent>) {
+        let at_end = match &mut self.port {
+            Port::Channel(channel) => channel.transmit(now, &mut self.player, &mut self.stats),
+            Port::Rtp(rtp) => rtp.transmit(now, &mut self.player, &mut self.stats),
+        };
+        if let Some(prompt) = at_end.then(|| self.player.take_ended()).flatten() {
+            events.push_back(MediaEvent::PlayEnded { leg: self.id, prompt });
+        }
+    }
+
+    /// What is heard on this leg has another origin from now on.
+    pub fn restart(&mut self) {
+        match &mut self.port {
+            Port::Channel(channel) => channel.restart(),
+            Port::Rtp(rtp) => rtp.pause(),
+        }
+    }
+
+    pub fn push_digits(&mut self, digits: &[Digit]) {
+        match &mut self.port {
+            Port::Channel(_) => self.player.push_digits(digits),
+            Port::Rtp(rtp) => rtp.push_digits(digits, &mut self.player),
+        }
+    }
+
+    /// Hears the peer, unless a prompt is played to this leg.
+    fn hear(&mut self, now: Time, codec: Codec, octets: &[u8]) {
+        if self.player.playing() {
+            return;
+        }
+        match &mut self.port {
+            Port::Channel(channel) => {
+                let alaw = octets.iter().map(|octet| to_alaw(codec, *octet));
+                channel.hear(now, alaw, &mut self.stats);
+            }
+            Port::Rtp(_) if self.player.sounding() => {}
+            Port::Rtp(rtp) => rtp.send(now, codec, octets, &mut self.stats),
+        }
+    }
+}
+
+fn to_alaw(codec: Codec, octet: u8) -> u8 {
+    match codec {
+        Codec::Pcma => octet,
+        Codec::Pcmu => ulaw_to_alaw(octet),
+    }
+}
+
+/// Where digits are told.
+struct Ear<'a> {
+    id: LegId,
+    detector: &'a mut DtmfDetector,
+    events: &'a mut VecDeque<MediaEvent>,
+}
+
+impl Ear<'_> {
+    fn tell(&mut self, digit: Digit, stats: &mut LegStats) {
+        stats.digits += 1;
+        self.events.push_back(MediaEvent::Digit { leg: self.id, digit });
+    }
+
+    /// Looks for digits in sound, a block at a time.
+    fn listen(&mut self, codec: Codec, octets: &[u8], stats: &mut LegStats) {
+        let mut block = [0; BLOCK];
+        for part in octets.chunks(BLOCK) {
+            let alaw = &mut block[..part.len()];
+            alaw.iter_mut().zip(part).for_each(|(to, from)| *to = to_alaw(codec, *from));
+            if let Some(digit) = self.detector.block(alaw) {
+                self.tell(digit, stats);
+            }
+        }
+    }
+}
+
+fn receive_channel(
+    now: Time,
+    channel: &mut ChannelPort,
+    stats: &mut LegStats,
+    mut peer: Option<&mut Leg>,
+    ear: &mut Ear,
+) -> bool {
+    let mut block = [0; BLOCK];
+    let mut came = false;
+    for _ in 0..crate::channel::READS {
+        let Some(length) = channel.read(now, &mut block, stats) else { break };
+        came = true;
+        ear.listen(Codec::Pcma, &block[..length], stats);
+        if let Some(peer) = peer.as_deref_mut() {
+            peer.hear(now, Codec::Pcma, &block[..length]);
+        }
+    }
+    came
+}
+
+fn receive_rtp(
+    now: Time,
+    rtp: &mut RtpPort,
+    stats: &mut LegStats,
+    mut peer: Option<&mut Leg>,
+    ear: &mut Ear,
+) -> bool {
+    let mut digits = 0;
+    let came = rtp.receive(now, stats, |digit| {
+        digits += 1;
+        ear.events.push_back(MediaEvent::Digit { leg: ear.id, digit });
+        if let Some(peer) = peer.as_deref_mut() {
+            peer.push_digits(&[digit]); // an event is not in the sound: the other side hears it by this
+        }
+    });
+    stats.digits += digits;
+    came
+}
+
+/// Hands on the packets that are in order; gives up the missing ones when there is no more time.
+fn in_order(now: Time, rtp: &mut RtpPort, stats: &mut LegStats, mut peer: Option<&mut Leg>, ear: &mut Ear) {
+    let listens = rtp.remote().dtmf_payload_type.is_none();
+    let mut length = BLOCK;
+    loop {
+        while let Some((codec, octets)) = rtp.jitter.pop() {
+            if listens {
+                ear.listen(codec, octets, stats);
+            }
+            if let Some(peer) = peer.as_deref_mut() {
+                peer.hear(now, codec, octets);
+            }
+            length = if octets.is_empty() { length } else { octets.len() };
+        }
+        let held = rtp.jitter.held();
+        let line = match peer.as_deref_mut() {
+            Some(Leg { port: Port::Channel(channel), stats, .. }) => Some((channel, stats)),
+            _ => None,
+        };
+        let gives_up = line.as_ref().map_or(held >= OVERTAKEN, |(channel, _)| channel.gives_up(held));
+        if !rtp.jitter.gap() || !gives_up {
+            return;
+        }
+        let lost = rtp.jitter.skip();
+        stats.lost += lost as u64;
+        if let Some((channel, stats)) = line {
+            channel.conceal(now, lost, length, stats);
+        }
+    }
+}

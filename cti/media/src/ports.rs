@@ -1,0 +1,98 @@
+//! UDP ports for RTP streams.
+
+use std::{
+    io,
+    net::{IpAddr, UdpSocket},
+    ops::RangeInclusive,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+/// Why no port could be had.
+#[derive(Debug, thiserror::Error)]
+pub enum PortsError {
+    /// All are in use.
+    #[error("no free RTP port on {ip} between {first} and {last}; widen the RTP port range")]
+    Exhausted {
+        /// The address.
+        ip: IpAddr,
+        /// The first port tried.
+        first: u16,
+        /// The last port tried.
+        last: u16,
+    },
+    /// The operating system refused for another reason than a port in use.
+    #[error("cannot open an RTP port on {ip}; is it an address of this machine?")]
+    Bind {
+        /// The address.
+        ip: IpAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Gives out the even ports of a range in turn (RFC 3550, section 11). A port is free again when its socket is closed.
+#[derive(Debug)]
+pub struct RtpPorts {
+    ip: IpAddr,
+    first: u16,
+    pairs: u32,
+    next: AtomicU32,
+}
+
+impl RtpPorts {
+    /// Ports of `ip` within `range`; an odd first port is rounded up.
+    pub fn new(ip: IpAddr, range: RangeInclusive<u16>) -> RtpPorts {
+        let first = range.start().saturating_add(range.start() % 2);
+        let pairs = if *range.end() < first { 0 } else { u32::from(range.end() - first) / 2 + 1 };
+        RtpPorts { ip, first, pairs, next: AtomicU32::new(0) }
+    }
+
+    /// How many streams there can be at once.
+    pub fn capacity(&self) -> usize {
+        self.pairs as usize
+    }
+
+    /// A bound socket that never blocks. Ports are given in turn, so a port just closed rests as long as it can.
+    pub fn allocate(&self) -> Result<UdpSocket, PortsError> {
+        for _ in 0..self.pairs {
+            let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.pairs;
+            let port = self.first + (turn * 2) as u16;
+            match UdpSocket::bind((self.ip, port)) {
+                Ok(socket) => {
+                    let bound = socket.set_nonblocking(true).map(|()| socket);
+                    return bound.map_err(|source| PortsError::Bind { ip: self.ip, source });
+                }
+                Err(e) if e.kind() == io::ErrorKind::AddrInUse => {}
+                Err(source) => return Err(PortsError::Bind { ip: self.ip, source }),
+            }
+        }
+        let last = (u32::from(self.first) + self.pairs.saturating_sub(1) * 2) as u16;
+        Err(PortsError::Exhausted { ip: self.ip, first: self.first, last })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn gives_even_ports_until_none_is_left_and_again_when_one_is_closed() {
+        let ports = RtpPorts::new(Ipv4Addr::LOCALHOST.into(), 42_001..=42_007);
+        assert_eq!(ports.capacity(), 3);
+        let mut held: Vec<_> = (0..3).map(|_| ports.allocate().unwrap()).collect();
+        assert!(held.iter().all(|s| s.local_addr().unwrap().port() % 2 == 0));
+        let error = ports.allocate().unwrap_err();
+        assert!(matches!(error, PortsError::Exhausted { first: 42_002, last: 42_006, .. }), "{error}");
+        let freed = held.pop().unwrap().local_addr().unwrap();
+        assert_eq!(ports.allocate().unwrap().local_addr().unwrap(), freed);
+    }
+
+    #[test]
+    fn an_empty_range_and_a_foreign_address_are_told_apart() {
+        let none = RtpPorts::new(Ipv4Addr::LOCALHOST.into(), 42_011..=42_011);
+        assert!(matches!(none.allocate(), Err(PortsError::Exhausted { .. })));
+        let foreign = RtpPorts::new(Ipv4Addr::new(192, 0, 2, 1).into(), 42_020..=42_030);
+        assert!(matches!(foreign.allocate(), Err(PortsError::Bind { .. })));
+    }
+}

@@ -1,0 +1,79 @@
+//! Where an RTP leg sends to and what it sends.
+
+use std::net::SocketAddr;
+
+/// A codec of the static payload types (RFC 3551, table 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// G.711 A-law, payload type 8.
+    Pcma,
+    /// G.711 µ-law, payload type 0.
+    Pcmu,
+}
+
+impl Codec {
+    /// The static payload type.
+    pub const fn payload_type(self) -> u8 {
+        match self {
+            Codec::Pcma => 8,
+            Codec::Pcmu => 0,
+        }
+    }
+
+    /// The codec of a static payload type, if it is one of ours.
+    pub const fn from_payload_type(number: u8) -> Option<Codec> {
+        match number {
+            8 => Some(Codec::Pcma),
+            0 => Some(Codec::Pcmu),
+            _ => None,
+        }
+    }
+}
+
+/// Which way sound goes, seen from this side (RFC 3264, section 5.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// `sendrecv`.
+    #[default]
+    Both,
+    /// `sendonly`: the peer sends nothing, and its silence is no fault.
+    SendOnly,
+    /// `recvonly`: nothing is sent.
+    ReceiveOnly,
+    /// `inactive`.
+    Inactive,
+}
+
+impl Direction {
+    /// Whether packets are sent to the peer.
+    pub const fn sends(self) -> bool {
+        matches!(self, Direction::Both | Direction::SendOnly)
+    }
+
+    /// Whether packets are expected from the peer.
+    pub const fn receives(self) -> bool {
+        matches!(self, Direction::Both | Direction::ReceiveOnly)
+    }
+}
+
+/// The other end of an RTP stream as SDP told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RtpRemote {
+    /// Where to send. Packets are taken from this IP address only; when they come from another port of it, sending
+    /// follows them there (symmetric RTP, RFC 4961).
+    pub address: SocketAddr,
+    /// What to send. Both G.711 laws are taken from the peer, whichever it chooses.
+    pub codec: Codec,
+    /// The payload type of `telephone-event/8000` (RFC 4733) when it was agreed. Without it, digits are looked for in
+    /// the sound.
+    pub dtmf_payload_type: Option<u8>,
+    /// Which way sound goes.
+    pub direction: Direction,
+}
+
+impl RtpRemote {
+    /// Both ways, with no telephone events.
+    pub const fn new(address: SocketAddr, codec: Codec) -> RtpRemote {
+        RtpRemote { address, codec, dtmf_payload_type: None, direction: Direction::Both }
+    }
+}

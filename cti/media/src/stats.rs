@@ -1,0 +1,95 @@
+//! Counters: per leg while it is up, and totals since the engine started.
+
+use demarc_model::LegId;
+use std::time::Duration;
+
+macro_rules! leg_stats {
+    ($($(#[$doc:meta])* $field:ident,)*) => {
+        /// What passed through one leg, and what did not.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct LegStats {
+            $($(#[$doc])* pub $field: u64,)*
+        }
+
+        impl LegStats {
+            /// Adds the counters of another leg to these.
+            pub fn add(&mut self, other: &LegStats) {
+                $(self.$field += other.$field;)*
+            }
+
+            /// Each counter by its name, for metrics.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($field), self.$field),)*].into_iter()
+            }
+        }
+    };
+}
+
+leg_stats! {
+    /// RTP packets sent.
+    packets_out,
+    /// RTP packets taken in: valid and from the right source.
+    packets_in,
+    /// Payload octets sent by RTP.
+    octets_out,
+    /// Payload octets taken in by RTP.
+    octets_in,
+    /// Sound packets that never came, or came too late to be played.
+    lost,
+    /// Packets that came after their place in the stream was played.
+    late,
+    /// Packets that overtook others and were put in order.
+    reordered,
+    /// Packets that came twice.
+    duplicated,
+    /// Packets that are no RTP version 2 or are cut short.
+    malformed,
+    /// Packets from another address, or of another source (SSRC) than the one of the stream.
+    foreign,
+    /// Packets of a payload type that was not agreed.
+    unknown_payload,
+    /// Packets the socket did not take.
+    send_failures,
+    /// Blocks read from the channel.
+    blocks_read,
+    /// Blocks written to the channel.
+    blocks_written,
+    /// Times the channel's transmit side ran dry in the middle of a stream.
+    underruns,
+    /// Blocks dropped because more sound waited than the bound of the playout buffer.
+    overruns,
+    /// Blocks of silence put in for lost packets.
+    concealed,
+    /// Errors and events met while reading or writing the channel.
+    channel_errors,
+    /// Digits reported.
+    digits,
+}
+
+/// What happened to the engine as a whole since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// The sums over all legs, ended ones included.
+    pub legs: LegStats,
+    /// Ticks run.
+    pub ticks: u64,
+    /// Ticks that began more than 10 ms after their time.
+    pub late_ticks: u64,
+    /// The latest that a tick has begun.
+    pub worst_delay: Duration,
+    /// Commands that named a leg, channel or prompt that is not there.
+    pub refused_commands: u64,
+    /// Whether the thread runs with real-time priority (`SCHED_FIFO`).
+    pub real_time: bool,
+    /// Channels in the pool, attached ones included.
+    pub channels: usize,
+}
+
+/// A copy of all counters at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The engine as a whole.
+    pub totals: Totals,
+    /// The legs attached at that moment, by number.
+    pub legs: Vec<(LegId, LegStats)>,
+}

@@ -1,0 +1,32 @@
+//! The operating system's part: the monotonic clock, and the priority of the thread.
+
+use nix::{
+    sys::time::TimeSpec,
+    time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep},
+};
+use std::time::Duration;
+
+/// The monotonic clock. It does not fail on Linux (clock_gettime(2) knows no error for it).
+pub(crate) fn monotonic() -> Duration {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
+}
+
+/// Sleeps to an absolute time, so that the length of the work between two sleeps does not add up.
+pub(crate) fn sleep_until(due: Duration) {
+    let due = TimeSpec::from_duration(due);
+    while clock_nanosleep(ClockId::CLOCK_MONOTONIC, ClockNanosleepFlags::TIMER_ABSTIME, &due).is_err() {
+        if monotonic() >= Duration::from(due) {
+            return;
+        }
+    }
+}
+
+/// Asks for `SCHED_FIFO` for the calling thread; `false` when it is not allowed.
+#[allow(unsafe_code)]
+pub(crate) fn real_time(priority: u8) -> bool {
+    let param = libc::sched_param { sched_priority: i32::from(priority) };
+    // SAFETY: pid 0 is the calling thread, and the structure lives through the call, which only reads it.
+    unsafe {
+        libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const param) == 0
+    }
+}
