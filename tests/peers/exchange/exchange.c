@@ -155,7 +155,10 @@ static void hang_up(struct call *call, int cause)
 	call->cleared_here = true;
 	if (!call->cleared_there)
 		call->cause = cause;
+	release_complete_sent = false;
 	pri_hangup(pri, call->handle, cause);
+	if (release_complete_sent)
+		call_cleared(call);
 }
 
 /* ---- what libpri tells ---- */
@@ -181,11 +184,12 @@ static void act(struct call *call, int channel, const char *action)
 {
 	if (!strcmp(action, "ignore"))
 		return;
+	/* libpri lets a SETUP that it refuses at once with some causes, 17 among them, go without an answer. */
+	pri_proceeding(pri, call->handle, channel, 0);
 	if (!strcmp(action, "refuse")) {
 		hang_up(call, call->options.cause ? call->options.cause : PRI_CAUSE_CALL_REJECTED);
 		return;
 	}
-	pri_proceeding(pri, call->handle, channel, 0);
 	if (!strcmp(action, "proceed"))
 		return;
 	pri_acknowledge(pri, call->handle, channel, 0);

@@ -11,6 +11,13 @@
 
 int d_channel = -1;
 bool deaf;
+bool release_complete_sent;
+
+/* An information frame of Q.921 with a RELEASE COMPLETE of Q.931: the last message of a call. */
+static bool is_release_complete(const unsigned char *frame, int length)
+{
+	return length > 8 && !(frame[2] & 1) && frame[4] == 0x08 && frame[5] == 2 && frame[8] == 0x5a;
+}
 
 void d_channel_event(void)
 {
@@ -36,6 +43,7 @@ int frame_write(struct pri *p, void *buffer, int length)
 	ssize_t put = length;
 
 	(void)p;
+	release_complete_sent |= is_release_complete(buffer, length);
 	if (!deaf)
 		put = write(d_channel, buffer, (size_t)length);
 	if (put < 0 && errno == EVENT_PENDING) {

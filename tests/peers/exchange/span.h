@@ -13,6 +13,8 @@
 extern int d_channel;
 /* While true, frames are neither read nor sent. */
 extern bool deaf;
+/* Set when a RELEASE COMPLETE is written: libpri tells no event after its own. */
+extern bool release_complete_sent;
 
 /* Opens the span whose first DAHDI channel is `first`; says on standard error what is wrong when it cannot. */
 bool span_open(const char *dir, int first, struct bearer *bearers);
