@@ -1,8 +1,32 @@
 //! The machine: boards, open files and one clock.
 
+mod buffers;
+mod channel;
+mod hdlc;
+mod law;
+mod line;
+mod requests;
+mod span;
+mod timer;
+
 use crate::{Arg, Description, DescriptionError};
-use dahdi_abi::{Errno, NodePath, Ready};
+use channel::{Channel, Open};
+use dahdi_abi::{Errno, NodePath, Ready, event, law as laws, sig};
 use demarc_model::{Alarm, ChannelNo, SpanNo, Time};
+use line::Findings;
+use span::Span;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use timer::Timer;
+
+/// The first number of a pseudo channel (measured).
+const FIRST_PSEUDO: u32 = 0x8000;
+/// How many pseudo channels can be open.
+const MAX_PSEUDO: u32 = 512;
+/// How many files can be open.
+const MAX_FILES: usize = 4096;
+/// The boards' clock: a chunk of 8 samples each.
+const TICKS_PER_SECOND: u64 = 1000;
 
 /// An open file of the simulator. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,13 +36,90 @@ pub struct FileId(pub u64);
 /// that the kernel would wait, and the caller tries again after the file is named by [`Sim::take_edges`].
 pub struct Sim {
     now: Time,
+    tick: u64,
+    spans: Vec<Span>,
+    channels: Vec<Channel>,
+    by_number: BTreeMap<u32, usize>,
+    pseudos: BTreeMap<u32, Channel>,
+    files: BTreeMap<FileId, File>,
+    next_file: u64,
+    edges: BTreeSet<FileId>,
+    taps: Vec<Tap>,
+    system: requests::System,
 }
+
+/// What a file is open on.
+enum File {
+    Ctl,
+    Unspecified,
+    Timer(Timer),
+    Channel(Place),
+}
+
+/// Where a channel is kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Index into the channels of the spans.
+    Span(usize),
+    /// Number of a pseudo channel.
+    Pseudo(u32),
+}
+
+type Tap = Box<dyn FnMut(&TapFrame) + Send>;
 
 impl Sim {
     /// Boards and cables as described, at time zero.
     pub fn new(description: &Description) -> Result<Sim, DescriptionError> {
         description.check()?;
-        Ok(Sim { now: Time::ZERO })
+        let mut sim = Sim {
+            now: Time::ZERO,
+            tick: 0,
+            spans: Vec::new(),
+            channels: Vec::new(),
+            by_number: BTreeMap::new(),
+            pseudos: BTreeMap::new(),
+            files: BTreeMap::new(),
+            next_file: 1,
+            edges: BTreeSet::new(),
+            taps: Vec::new(),
+            system: requests::System::default(),
+        };
+        for (described, first) in description.spans.iter().zip(description.first_channels()) {
+            sim.add_span(described, first);
+        }
+        for cable in &description.cables {
+            sim.add_cable(usize::from(cable.from.get()) - 1, usize::from(cable.to.get()) - 1);
+        }
+        sim.settle_alarms();
+        Ok(sim)
+    }
+
+    fn add_span(&mut self, described: &crate::description::Span, first: u32) {
+        let (index, base) = (self.spans.len(), self.channels.len());
+        let places = described.kind.channels();
+        let span = Span::new(index + 1, described, base..base + places as usize);
+        for place in 1..=places {
+            let name = format!("{}/{place}", span.name);
+            let mut channel = Channel::new(first + place - 1, Some(index), place, name);
+            if described.configured {
+                let is_d_channel = place == u32::from(described.d_channel);
+                channel.sig = if is_d_channel { sig::HDLCFCS } else { sig::CLEAR };
+            }
+            self.by_number.insert(channel.number, self.channels.len());
+            self.channels.push(channel);
+        }
+        self.spans.push(span);
+    }
+
+    fn add_cable(&mut self, a: usize, b: usize) {
+        for (own, other) in [(a, b), (b, a)] {
+            self.spans[own].peer = Some(other);
+            self.spans[own].lost = !self.spans[other].running;
+            let others = self.spans[other].channels.clone();
+            for (index, peer) in self.spans[own].channels.clone().zip(others) {
+                self.channels[index].peer = Some(peer);
+            }
+        }
     }
 
     /// The time up to which everything has happened.
@@ -28,64 +129,291 @@ impl Sim {
 
     /// Lets everything happen up to `to`; a time in the past changes nothing.
     pub fn advance(&mut self, to: Time) {
-        self.now = self.now.max(to);
+        if to <= self.now {
+            return;
+        }
+        let target = u64::try_from(to.0.as_millis()).unwrap_or(u64::MAX);
+        while self.tick < target {
+            let until = self.next_loss().map_or(target, |loss| loss.clamp(self.tick + 1, target));
+            self.run_lines(until);
+            self.tick = until;
+            self.notice_losses();
+        }
+        self.now = to;
+        for (file, kind) in &mut self.files {
+            if let File::Timer(timer) = kind
+                && timer.advance(to)
+            {
+                self.edges.insert(*file);
+            }
+        }
+    }
+
+    fn run_lines(&mut self, until: u64) {
+        let mut frames = Vec::new();
+        let mut to = Findings { edges: &mut self.edges, frames: &mut frames, tapped: !self.taps.is_empty() };
+        for index in 0..self.channels.len() {
+            match self.channels[index].peer {
+                Some(peer) if peer > index => {
+                    let Ok([a, b]) = self.channels.get_disjoint_mut([index, peer]) else { continue };
+                    if a.is_open() || b.is_open() {
+                        line::run_pair(a, b, &self.spans, self.tick, until, &mut to);
+                    }
+                }
+                None if self.channels[index].is_open() => {
+                    line::run_alone(&mut self.channels[index], &self.spans, self.tick, until, &mut to);
+                }
+                _ => {}
+            }
+        }
+        for pseudo in self.pseudos.values_mut() {
+            line::run_alone(pseudo, &self.spans, self.tick, until, &mut to);
+        }
+        frames.sort_by_key(|frame| frame.at);
+        for frame in &frames {
+            self.taps.iter_mut().for_each(|tap| tap(frame));
+        }
     }
 
     /// When something may next change by itself; `None` while nothing is under way.
     pub fn next_edge(&self) -> Option<Time> {
-        None
+        let channels = self.channels.iter().chain(self.pseudos.values());
+        let lines = channels.filter_map(|channel| line::next_edge(channel, &self.spans, self.tick));
+        let ticks = lines.chain(self.next_loss()).min().map(time_of);
+        let timers = self.files.values().filter_map(|file| match file {
+            File::Timer(timer) => timer.next(),
+            _ => None,
+        });
+        ticks.into_iter().chain(timers).min()
+    }
+
+    /// When something may next change at one file by its own doing; never later than [`Sim::next_edge`] would say
+    /// after an operation on it.
+    pub(crate) fn file_edge(&self, file: FileId) -> Option<Time> {
+        match self.files.get(&file)? {
+            File::Timer(timer) => timer.next(),
+            File::Channel(place) => {
+                let own = line::next_edge(self.channel(*place)?, &self.spans, self.tick);
+                own.into_iter().chain(self.next_loss()).min().map(time_of)
+            }
+            File::Ctl => self.next_edge(),
+            File::Unspecified => None,
+        }
     }
 
     /// The files where something has become possible since the last call (data, room, an event), in order of number.
     /// What waits on them is to be tried again, and edge-triggered pollers told.
     pub fn take_edges(&mut self) -> Vec<FileId> {
-        Vec::new()
+        std::mem::take(&mut self.edges).into_iter().collect()
     }
 
     /// The nodes there are: the fixed ones, then the channels by number and by span and place.
     pub fn nodes(&self) -> Vec<NodePath> {
-        Vec::new()
+        let fixed = [NodePath::Ctl, NodePath::Timer, NodePath::Pseudo, NodePath::Channel];
+        let numbers = self.by_number.keys().map(|number| NodePath::Number(*number));
+        let places = self.channels.iter().filter_map(|channel| {
+            let span = u32::try_from(channel.span? + 1).ok()?;
+            Some(NodePath::Chan(span, channel.place))
+        });
+        fixed.into_iter().chain(numbers).chain(places).collect()
     }
 
-    /// `open(2)`.
-    pub fn open(&mut self, _path: &NodePath) -> Result<FileId, Errno> {
-        Err(Errno::NOSYS)
+    /// `open(2)`. `ENXIO`: no such channel, or not configured; `EBUSY`: it is open.
+    pub fn open(&mut self, path: &NodePath) -> Result<FileId, Errno> {
+        if self.files.len() >= MAX_FILES {
+            return Err(Errno(ENFILE));
+        }
+        let id = FileId(self.next_file);
+        let file = match path {
+            NodePath::Ctl => File::Ctl,
+            NodePath::Channel => File::Unspecified,
+            NodePath::Timer => File::Timer(Timer::default()),
+            NodePath::Pseudo => File::Channel(self.open_pseudo(id)?),
+            NodePath::Number(number) => {
+                let index = *self.by_number.get(number).ok_or(Errno::NXIO)?;
+                File::Channel(self.open_channel(index, id)?)
+            }
+            NodePath::Chan(span, place) => {
+                let index = self.index_at(*span, *place).ok_or(Errno::NXIO)?;
+                File::Channel(self.open_channel(index, id)?)
+            }
+        };
+        self.next_file += 1;
+        self.files.insert(id, file);
+        Ok(id)
     }
 
-    /// The last `close(2)`.
-    pub fn close(&mut self, _file: FileId) {}
+    fn index_at(&self, span: u32, place: u32) -> Option<usize> {
+        let channels = self.spans.get(usize::try_from(span).ok()?.checked_sub(1)?)?.channels.clone();
+        let index = channels.start + usize::try_from(place).ok()?.checked_sub(1)?;
+        channels.contains(&index).then_some(index)
+    }
+
+    fn open_channel(&mut self, index: usize, file: FileId) -> Result<Place, Errno> {
+        self.channels[index].open(file)?;
+        let both = [Some(index), self.channels[index].peer];
+        if both.into_iter().flatten().filter(|at| self.channels[*at].is_open()).count() == 1 {
+            // Nobody ran this line since it was last closed: what was on it is long gone.
+            for at in both.into_iter().flatten() {
+                self.channels[at].on_cable.fill(channel::closed_idle());
+                self.channels[at].frames_on_cable.clear();
+            }
+        }
+        Ok(Place::Span(index))
+    }
+
+    fn open_pseudo(&mut self, file: FileId) -> Result<Place, Errno> {
+        let free = |number: &u32| !self.pseudos.contains_key(number);
+        let number = (FIRST_PSEUDO..FIRST_PSEUDO + MAX_PSEUDO).find(free).ok_or(Errno::NXIO)?;
+        let place = number - FIRST_PSEUDO + 1;
+        let mut channel = Channel::new(number, None, place, format!("Pseudo/{place}"));
+        channel.default_law = laws::MULAW;
+        channel.open(file)?;
+        self.pseudos.insert(number, channel);
+        Ok(Place::Pseudo(number))
+    }
+
+    /// The last `close(2)`. A frame that is partly on the line breaks off.
+    pub fn close(&mut self, file: FileId) {
+        self.edges.remove(&file);
+        match self.files.remove(&file) {
+            Some(File::Channel(Place::Pseudo(number))) => {
+                self.pseudos.remove(&number);
+            }
+            Some(File::Channel(Place::Span(index))) => self.close_channel(index),
+            _ => {}
+        }
+    }
+
+    fn close_channel(&mut self, index: usize) {
+        let broken = self.channels[index]
+            .open
+            .take()
+            .is_some_and(|open| open.mode != channel::Mode::Octets && open.tx.is_inside_block());
+        let Some(peer) = self.channels[index].peer.filter(|_| broken) else { return };
+        if self.channels[peer].is_open() {
+            self.channels[peer].frames_on_cable.push_back((self.tick + 1, None));
+        }
+    }
 
     /// `read(2)`. `EAGAIN`: a blocking caller waits.
-    pub fn read(&mut self, _file: FileId, _buffer: &mut [u8]) -> Result<usize, Errno> {
-        Err(Errno::NOSYS)
+    pub fn read(&mut self, file: FileId, buffer: &mut [u8]) -> Result<usize, Errno> {
+        self.open_of(file)?.read(buffer)
     }
 
     /// `write(2)`. `EAGAIN`: a blocking caller waits.
-    pub fn write(&mut self, _file: FileId, _data: &[u8]) -> Result<usize, Errno> {
-        Err(Errno::NOSYS)
+    pub fn write(&mut self, file: FileId, data: &[u8]) -> Result<usize, Errno> {
+        self.open_of(file)?.write(data)
     }
 
     /// `ioctl(2)`. `EAGAIN`: the kernel waits here whether or not the file blocks (`IOMUX` without `NOWAIT`, `SYNC`).
-    pub fn ioctl(&mut self, _file: FileId, _request: u32, _arg: &mut Arg) -> Result<i32, Errno> {
-        Err(Errno::NOSYS)
+    pub fn ioctl(&mut self, file: FileId, request: u32, arg: &mut Arg) -> Result<i32, Errno> {
+        requests::ioctl(self, file, request, arg)
     }
 
     /// `poll(2)` with no time to wait.
-    pub fn ready(&self, _file: FileId) -> Ready {
-        Ready::ERR
+    pub fn ready(&self, file: FileId) -> Ready {
+        match self.files.get(&file) {
+            Some(File::Channel(place)) => {
+                self.channel(*place).and_then(|c| c.open.as_ref()).map_or(Ready::ERR, Open::ready)
+            }
+            Some(File::Timer(timer)) if timer.has_expired() || timer.ping => Ready::PRI,
+            Some(_) => Ready::default(),
+            None => Ready::ERR,
+        }
     }
 
     /// Puts a span into an alarm, or out of it with [`Alarm::Ok`]. The alarms that come of themselves (no cable, the
     /// far span shut down) stay. Only this span is told: what its far end would see is set there.
-    pub fn set_alarm(&mut self, _span: SpanNo, _alarm: Alarm) {}
+    pub fn set_alarm(&mut self, span: SpanNo, alarm: Alarm) {
+        if let Some(span) = self.spans.get_mut(usize::from(span.get()) - 1) {
+            span.injected = alarm;
+            self.settle_alarms();
+        }
+    }
 
     /// The alarm of a span; `None` when there is no such span.
-    pub fn alarm(&self, _span: SpanNo) -> Option<Alarm> {
-        None
+    pub fn alarm(&self, span: SpanNo) -> Option<Alarm> {
+        self.spans.get(usize::from(span.get()) - 1).map(|span| span.alarm)
     }
 
     /// Calls `tap` with every D-channel frame that is put on a line, in order of time.
-    pub fn tap(&mut self, _tap: Box<dyn FnMut(&TapFrame) + Send>) {}
+    pub fn tap(&mut self, tap: Box<dyn FnMut(&TapFrame) + Send>) {
+        self.taps.push(tap);
+    }
+
+    fn channel(&self, place: Place) -> Option<&Channel> {
+        match place {
+            Place::Span(index) => self.channels.get(index),
+            Place::Pseudo(number) => self.pseudos.get(&number),
+        }
+    }
+
+    fn channel_mut(&mut self, place: Place) -> Option<&mut Channel> {
+        match place {
+            Place::Span(index) => self.channels.get_mut(index),
+            Place::Pseudo(number) => self.pseudos.get_mut(&number),
+        }
+    }
+
+    /// What is open behind a file that can be read and written.
+    fn open_of(&mut self, file: FileId) -> Result<&mut Open, Errno> {
+        let place = match self.files.get(&file).ok_or(Errno::BADF)? {
+            File::Channel(place) => *place,
+            File::Timer(_) => return Err(Errno::NOSYS),
+            File::Ctl | File::Unspecified => return Err(Errno::INVAL),
+        };
+        self.channel_mut(place).and_then(|channel| channel.open.as_mut()).ok_or(Errno::NODEV)
+    }
+
+    fn next_loss(&self) -> Option<u64> {
+        self.spans.iter().filter_map(|span| span.loss_at).min()
+    }
+
+    fn notice_losses(&mut self) {
+        let mut noticed = false;
+        for span in &mut self.spans {
+            if span.loss_at.is_some_and(|at| at <= self.tick) {
+                (span.lost, span.loss_at, noticed) = (true, None, true);
+            }
+        }
+        if noticed {
+            self.settle_alarms();
+        }
+    }
+
+    /// Starts or stops a span, and tells the one at its far end.
+    fn set_running(&mut self, index: usize, running: bool) {
+        self.spans[index].running = running;
+        if let Some(peer) = self.spans[index].peer {
+            self.spans[peer].far_end(self.tick, running);
+        }
+        self.settle_alarms();
+    }
+
+    /// Brings the told alarms to what they are to be; going into or out of alarm is an event at every open channel.
+    fn settle_alarms(&mut self) {
+        for span in &mut self.spans {
+            let due = span.due_alarm();
+            let was = std::mem::replace(&mut span.alarm, due);
+            if (was == Alarm::Ok) == (due == Alarm::Ok) {
+                continue;
+            }
+            let event = if due == Alarm::Ok { event::NOALARM } else { event::ALARM };
+            for open in self.channels[span.channels.clone()].iter_mut().filter_map(|c| c.open.as_mut()) {
+                open.event(event);
+                self.edges.insert(open.file);
+            }
+        }
+    }
+}
+
+/// `ENFILE` of errno.h.
+const ENFILE: i32 = 23;
+
+/// The time of a tick.
+fn time_of(tick: u64) -> Time {
+    Time(Duration::from_millis(tick))
 }
 
 /// Which way a frame went, as seen from the lower span number of the cable.

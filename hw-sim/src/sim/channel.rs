@@ -1,0 +1,259 @@
+//! One channel: what it is configured as and, while it is open, its buffers and events.
+
+use super::FileId;
+use super::buffers::{Receiver, Transmitter};
+use super::law;
+use dahdi_abi::{Errno, Gains, Params, Ready, event, law as laws, limits, sig};
+use std::collections::VecDeque;
+
+/// Samples that cross a line in one tick: `DAHDI_CHUNKSIZE`.
+pub(super) const CHUNK: usize = 8;
+/// What a clear channel transmits when nothing is written.
+const IDLE_CLEAR: u8 = 0xff;
+/// Silence in A-law.
+const IDLE_ALAW: u8 = 0xd5;
+
+/// What a channel's octets are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Octets, one a sample.
+    Octets,
+    /// HDLC frames; with a checksum that the driver makes and tests, or without.
+    Frames { fcs: bool },
+}
+
+/// A channel of a span, or a pseudo channel.
+pub(super) struct Channel {
+    pub number: u32,
+    /// The span's index; `None` for a pseudo channel.
+    pub span: Option<usize>,
+    /// The place in the span, from 1.
+    pub place: u32,
+    pub name: String,
+    /// The channel at the other end of the cable.
+    pub peer: Option<usize>,
+    pub sig: i32,
+    pub default_law: i32,
+    /// The times of `SET_PARAMS`; its other fields are unused.
+    pub times: Params,
+    pub echocan: [u8; 16],
+    pub open: Option<Open>,
+    /// The octets on the cable, towards this channel.
+    pub on_cable: [u8; CHUNK],
+    /// Frames on the cable, towards this channel, and the tick when they are here. `None`: a frame that broke off.
+    pub frames_on_cable: VecDeque<(u64, Option<Vec<u8>>)>,
+}
+
+/// What lasts from open to close.
+pub(super) struct Open {
+    pub file: FileId,
+    pub tx: Transmitter,
+    pub rx: Receiver,
+    pub events: VecDeque<i32>,
+    pub mode: Mode,
+    pub audio: bool,
+    pub linear: bool,
+    pub law: i32,
+    pub buffer_events: bool,
+    /// `LOOPBACK`: the far end hears what it transmits.
+    pub looped: bool,
+    pub gains: Option<Box<Gains>>,
+    /// Conference number and mode.
+    pub conference: (i32, i32),
+    pub muted: i32,
+    pub frozen: i32,
+    pub zone: i32,
+}
+
+impl Channel {
+    /// A channel that nobody has configured.
+    pub fn new(number: u32, span: Option<usize>, place: u32, name: String) -> Channel {
+        Channel {
+            number,
+            span,
+            place,
+            name,
+            peer: None,
+            sig: sig::NONE,
+            default_law: laws::ALAW,
+            times: default_times(),
+            echocan: [0; 16],
+            open: None,
+            on_cable: [IDLE_CLEAR; CHUNK],
+            frames_on_cable: VecDeque::new(),
+        }
+    }
+
+    /// Opens it for `file`.
+    pub fn open(&mut self, file: FileId) -> Result<(), Errno> {
+        if self.sig == sig::NONE && self.span.is_some() {
+            return Err(Errno::NXIO);
+        }
+        if self.open.is_some() {
+            return Err(Errno::BUSY);
+        }
+        self.open = Some(Open {
+            file,
+            tx: Transmitter::new(),
+            rx: Receiver::new(),
+            events: VecDeque::new(),
+            mode: mode_of(self.sig),
+            audio: self.span.is_none(),
+            linear: false,
+            law: self.default_law,
+            buffer_events: false,
+            looped: false,
+            gains: None,
+            conference: (0, 0),
+            muted: 0,
+            frozen: 0,
+            zone: 0,
+        });
+        Ok(())
+    }
+
+    /// Whether it carries HDLC frames now.
+    pub fn mode(&self) -> Mode {
+        self.open.as_ref().map_or(mode_of(self.sig), |open| open.mode)
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+}
+
+impl Open {
+    /// One block, as octets or linear samples.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        if buffer.is_empty() {
+            return Err(Errno::INVAL);
+        }
+        if !self.events.is_empty() {
+            return Err(Errno::LAST);
+        }
+        let block = self.rx.pop().ok_or(Errno::AGAIN)?;
+        if !self.linear {
+            let size = block.len().min(buffer.len());
+            buffer[..size].copy_from_slice(&block[..size]);
+            return Ok(size);
+        }
+        let samples = block.len().min(buffer.len() / 2);
+        for (pair, octet) in buffer.chunks_exact_mut(2).zip(&block) {
+            pair.copy_from_slice(&self.to_linear(*octet).to_ne_bytes());
+        }
+        Ok(samples * 2)
+    }
+
+    /// One block, cut to the block size.
+    pub fn write(&mut self, data: &[u8]) -> Result<usize, Errno> {
+        if data.is_empty() {
+            return Err(Errno::INVAL);
+        }
+        if !self.events.is_empty() {
+            return Err(Errno::LAST);
+        }
+        if !self.tx.has_room() {
+            return Err(Errno::AGAIN);
+        }
+        let width = if self.linear { 2 } else { 1 };
+        let size = data.len().min(self.tx.block() * width);
+        let block: Vec<u8> = match (self.linear, self.mode) {
+            (true, _) => data[..size]
+                .chunks_exact(2)
+                .map(|pair| self.to_law(i16::from_ne_bytes([pair[0], pair[1]])))
+                .collect(),
+            (false, Mode::Frames { fcs: true }) => with_fcs(&data[..size]),
+            (false, _) => data[..size].to_vec(),
+        };
+        if !block.is_empty() {
+            self.tx.push(block);
+        }
+        Ok(size)
+    }
+
+    pub fn ready(&self) -> Ready {
+        let bits = [
+            (self.rx.has_data(), Ready::IN),
+            (self.tx.has_room(), Ready::OUT),
+            (!self.events.is_empty(), Ready::PRI),
+        ];
+        bits.iter().filter(|(set, _)| *set).fold(Ready::default(), |ready, (_, bit)| ready.with(*bit))
+    }
+
+    /// Queues an event; the queue has one place less than `DAHDI_MAX_EVENTSIZE`, and a full queue drops.
+    pub fn event(&mut self, event: i32) {
+        if self.events.len() < limits::MAX_EVENTSIZE as usize - 1 {
+            self.events.push_back(event);
+        }
+    }
+
+    /// Takes the oldest event, 0 when there is none.
+    pub fn take_event(&mut self) -> i32 {
+        self.events.pop_front().unwrap_or(event::NONE)
+    }
+
+    /// The octet that is transmitted when nothing is written.
+    pub fn idle(&self) -> u8 {
+        match (self.audio, self.law) {
+            (true, laws::ALAW) => IDLE_ALAW,
+            _ => IDLE_CLEAR,
+        }
+    }
+
+    fn to_linear(&self, octet: u8) -> i16 {
+        match self.law {
+            laws::ALAW => law::alaw_to_linear(octet),
+            _ => law::mulaw_to_linear(octet),
+        }
+    }
+
+    fn to_law(&self, sample: i16) -> u8 {
+        match self.law {
+            laws::ALAW => law::linear_to_alaw(sample),
+            _ => law::linear_to_mulaw(sample),
+        }
+    }
+}
+
+/// The idle octet of a channel that is not open.
+pub(super) const fn closed_idle() -> u8 {
+    IDLE_CLEAR
+}
+
+/// What a signalling type makes of the octets.
+pub(super) fn mode_of(sigtype: i32) -> Mode {
+    let has = |bits: i32| sigtype & bits == bits;
+    if has(sig::HDLCFCS) || has(sig::HARDHDLC) {
+        Mode::Frames { fcs: true }
+    } else if has(sig::HDLCRAW) {
+        Mode::Frames { fcs: false }
+    } else {
+        Mode::Octets
+    }
+}
+
+/// The frame with its last two octets, which the program leaves to the driver, made the FCS.
+fn with_fcs(data: &[u8]) -> Vec<u8> {
+    let body = &data[..data.len().saturating_sub(2)];
+    let mut frame = body.to_vec();
+    frame.extend(super::hdlc::fcs(body));
+    frame
+}
+
+/// The times that a channel has from the start, milliseconds (`DAHDI_DEFAULT_*` of dahdi/kernel.h).
+fn default_times() -> Params {
+    Params {
+        prewinktime: 50,
+        preflashtime: 50,
+        winktime: 150,
+        flashtime: 750,
+        starttime: 1500,
+        rxwinktime: 300,
+        rxflashtime: 1250,
+        debouncetime: 600,
+        pulsebreaktime: 50,
+        pulsemaketime: 50,
+        pulseaftertime: 750,
+        ..Params::default()
+    }
+}

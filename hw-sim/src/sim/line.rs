@@ -1,0 +1,227 @@
+//! What happens on a cable between two channels, and on a channel without one, while the clock goes on.
+
+use super::channel::{CHUNK, Channel, Mode, closed_idle};
+use super::{Direction, TapFrame, hdlc, time_of};
+use super::{FileId, span::Span};
+use dahdi_abi::event;
+use demarc_model::{Alarm, ChannelNo, SpanNo};
+use std::collections::BTreeSet;
+
+/// Ticks that are done in one stretch: a block of 20 ms.
+const STRETCH: u64 = 20;
+/// Octets of such a stretch.
+const STRETCH_OCTETS: usize = STRETCH as usize * CHUNK;
+
+/// Where the line's findings go.
+pub(super) struct Findings<'a> {
+    pub edges: &'a mut BTreeSet<FileId>,
+    pub frames: &'a mut Vec<TapFrame>,
+    /// Whether anybody wants the frames.
+    pub tapped: bool,
+}
+
+/// What one channel put on the line in a stretch.
+struct Sent {
+    octets: [u8; STRETCH_OCTETS],
+    /// Frames and the tick when their last octet is out.
+    frames: Vec<(u64, Vec<u8>)>,
+    mode: Mode,
+}
+
+/// How a channel hears.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hears {
+    /// Nothing: no data comes.
+    Nothing,
+    /// All ones.
+    Ones,
+    /// What this end sends itself.
+    Itself,
+    /// The other end.
+    Other,
+}
+
+/// Runs two cabled channels from `tick` to `until`.
+pub(super) fn run_pair(
+    a: &mut Channel,
+    b: &mut Channel,
+    spans: &[Span],
+    tick: u64,
+    until: u64,
+    to: &mut Findings,
+) {
+    let (a_hears, b_hears) = (hears(a, Some(b), spans), hears(b, Some(a), spans));
+    let mut at = tick;
+    while at < until {
+        let ticks = (until - at).min(STRETCH);
+        let from_a = transmit(a, at, ticks, to);
+        let from_b = transmit(b, at, ticks, to);
+        tap(a, spans, &from_a, to);
+        tap(b, spans, &from_b, to);
+        receive(a, a_hears, &from_a, &from_b, (at, ticks), to);
+        receive(b, b_hears, &from_b, &from_a, (at, ticks), to);
+        at += ticks;
+    }
+}
+
+/// Runs a channel that has no other end.
+pub(super) fn run_alone(channel: &mut Channel, spans: &[Span], tick: u64, until: u64, to: &mut Findings) {
+    let hears = hears(channel, None, spans);
+    let mut at = tick;
+    while at < until {
+        let ticks = (until - at).min(STRETCH);
+        let sent = transmit(channel, at, ticks, to);
+        let idle = channel.open.as_ref().map_or(closed_idle(), |open| open.idle());
+        let nobody = Sent { octets: [idle; STRETCH_OCTETS], frames: Vec::new(), mode: Mode::Octets };
+        receive(channel, hears, &sent, &nobody, (at, ticks), to);
+        at += ticks;
+    }
+}
+
+fn hears(channel: &Channel, other: Option<&Channel>, spans: &[Span]) -> Hears {
+    let span = |channel: &Channel| channel.span.and_then(|index| spans.get(index));
+    let Some(own) = span(channel) else { return Hears::Other };
+    if own.is_local_loop() {
+        return Hears::Itself;
+    }
+    if !own.receives() {
+        return Hears::Nothing;
+    }
+    if own.alarm == Alarm::Blue {
+        return Hears::Ones;
+    }
+    let Some(other) = other else { return Hears::Other };
+    let looped = other.open.as_ref().is_some_and(|open| open.looped);
+    if looped || span(other).is_some_and(Span::is_remote_loop) { Hears::Itself } else { Hears::Other }
+}
+
+/// Lets a channel transmit.
+fn transmit(channel: &mut Channel, tick: u64, ticks: u64, to: &mut Findings) -> Sent {
+    let octets = ticks as usize * CHUNK;
+    let mut sent = Sent { octets: [closed_idle(); STRETCH_OCTETS], frames: Vec::new(), mode: channel.mode() };
+    let Some(open) = channel.open.as_mut() else { return sent };
+    if let Mode::Frames { .. } = open.mode {
+        let (frames, edge) = open.tx.take_frames(octets);
+        sent.frames = frames.into_iter().map(|(at, f)| (tick + at.div_ceil(CHUNK) as u64, f)).collect();
+        if edge {
+            to.edges.insert(open.file);
+        }
+        return sent;
+    }
+    let idle = open.idle();
+    let taken = open.tx.take(&mut sent.octets[..octets], idle);
+    if let Some(gains) = open.gains.as_deref().filter(|_| open.audio) {
+        apply(&gains.txgain, &mut sent.octets[..octets]);
+    }
+    if taken.underrun && open.buffer_events {
+        open.event(event::WRITE_UNDERRUN);
+    }
+    if taken.edge || (taken.underrun && open.buffer_events) {
+        to.edges.insert(open.file);
+    }
+    sent
+}
+
+/// Gives a channel what came, one tick late.
+fn receive(
+    channel: &mut Channel,
+    hears: Hears,
+    own: &Sent,
+    other: &Sent,
+    (tick, ticks): (u64, u64),
+    to: &mut Findings,
+) {
+    let source = if hears == Hears::Itself { own } else { other };
+    let octets = ticks as usize * CHUNK;
+    let mut line = [0; STRETCH_OCTETS + CHUNK];
+    line[..CHUNK].copy_from_slice(&channel.on_cable);
+    line[CHUNK..CHUNK + octets].copy_from_slice(&source.octets[..octets]);
+    channel.on_cable.copy_from_slice(&line[octets..octets + CHUNK]);
+    if hears == Hears::Ones {
+        line.fill(0xff);
+    }
+    let audible = matches!(hears, Hears::Itself | Hears::Other);
+    if audible && source.mode != Mode::Octets {
+        channel.frames_on_cable.extend(source.frames.iter().map(|(at, f)| (at + 1, Some(f.clone()))));
+    }
+    let Some(open) = channel.open.as_mut() else {
+        channel.frames_on_cable.clear();
+        return;
+    };
+    match open.mode {
+        Mode::Octets if hears != Hears::Nothing => {
+            let line = &mut line[..octets];
+            if let Some(gains) = open.gains.as_deref().filter(|_| open.audio) {
+                apply(&gains.rxgain, line);
+            }
+            let put = open.rx.put(line);
+            let overrun = put.overrun && open.buffer_events;
+            if overrun {
+                open.event(event::READ_OVERRUN);
+            }
+            if put.edge || overrun {
+                to.edges.insert(open.file);
+            }
+        }
+        Mode::Octets => {}
+        Mode::Frames { fcs } => receive_frames(channel, fcs, tick + ticks, to),
+    }
+}
+
+/// Gives a channel the frames that are here by `tick`.
+fn receive_frames(channel: &mut Channel, fcs: bool, tick: u64, to: &mut Findings) {
+    let Some(open) = channel.open.as_mut() else { return };
+    while channel.frames_on_cable.front().is_some_and(|(at, _)| *at <= tick) {
+        let Some((_, frame)) = channel.frames_on_cable.pop_front() else { return };
+        match frame {
+            Some(frame) if fcs && !hdlc::is_whole(&frame) => open.event(event::BADFCS),
+            Some(frame) => {
+                if !open.rx.put_frame(frame) {
+                    open.event(event::OVERRUN);
+                }
+            }
+            None => open.event(event::BADFCS),
+        }
+        to.edges.insert(open.file);
+    }
+}
+
+fn tap(channel: &Channel, spans: &[Span], sent: &Sent, to: &mut Findings) {
+    if !to.tapped || sent.mode == Mode::Octets {
+        return;
+    }
+    let Some(index) = channel.span else { return };
+    let numbers = (SpanNo::new(index as u16 + 1), ChannelNo::new(channel.number as u16));
+    let (Some(span), Some(number)) = numbers else { return };
+    let up = spans.get(index).and_then(|span| span.peer).is_none_or(|peer| index < peer);
+    for (tick, frame) in &sent.frames {
+        to.frames.push(TapFrame {
+            at: time_of(*tick),
+            span,
+            channel: number,
+            direction: if up { Direction::Up } else { Direction::Down },
+            frame: frame[..frame.len().saturating_sub(2)].to_vec(),
+        });
+    }
+}
+
+fn apply(gain: &[u8; 256], octets: &mut [u8]) {
+    for octet in octets {
+        *octet = gain[usize::from(*octet)];
+    }
+}
+
+/// The tick when something may next change at an open channel; `tick` is now.
+pub(super) fn next_edge(channel: &Channel, spans: &[Span], tick: u64) -> Option<u64> {
+    let open = channel.open.as_ref()?;
+    let ticks = |octets: usize| tick + octets.div_ceil(CHUNK).max(1) as u64;
+    let frames = open.mode != Mode::Octets;
+    let tx = open.tx.until_edge(frames, open.buffer_events).map(ticks);
+    let rx = if frames {
+        channel.frames_on_cable.front().map(|(at, _)| (*at).max(tick + 1))
+    } else {
+        let receives = channel.span.and_then(|index| spans.get(index)).is_none_or(Span::receives);
+        open.rx.until_edge(open.buffer_events).filter(|_| receives).map(ticks)
+    };
+    tx.into_iter().chain(rx).min()
+}
