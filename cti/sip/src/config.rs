@@ -46,6 +46,9 @@ pub struct Config {
     pub keepalive: Option<Duration>,
     /// How long a call may ring, in either direction (RFC 3261 16.6 step 11: more than 3 minutes).
     pub ring_limit: Duration,
+    /// Offer SHA-256 before MD5 in digest challenges (RFC 8760). Some telephones fail at a second challenge, so it is
+    /// off by default.
+    pub sha256: bool,
     /// How long a digest nonce is good; after it a client is told `stale=true` and tries again by itself.
     pub nonce_lifetime: Duration,
     /// The shortest registration taken; a shorter one gets 423 (RFC 3261 10.3 step 7).
@@ -70,6 +73,7 @@ impl Config {
             seed,
             keepalive: Some(Duration::from_secs(30)),
             ring_limit: Duration::from_secs(185),
+            sha256: false,
             nonce_lifetime: Duration::from_secs(300),
             min_expires: Duration::from_secs(10),
             max_expires: Duration::from_secs(3600),

@@ -1,69 +1,96 @@
-use crate::{Config, ConnId, Invite, MediaDescription, Output, Path, SessionId, Stats};
+use crate::{
+    Config, ConnId, Output, SessionEvent, SessionId, Stats, Transport,
+    digest::Authenticator,
+    registrar::Registrar,
+    rng::Rng,
+    session::{Session, SessionTimer},
+    transactions::{Owner, Slot, Transactions, TxId},
+    transport::Conn,
+    trunks::TrunkState,
+};
 use demarc_model::{Cause, Time};
-use std::collections::VecDeque;
+use sipx_sip::Timer;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+};
+
+/// What is due at a time.
+#[derive(Clone, Debug)]
+pub(crate) enum Due {
+    Transaction(TxId, Timer),
+    Session(SessionId, SessionTimer),
+    Bindings(String),
+    Register(usize),
+}
 
 /// The whole SIP side: transports, transactions, sessions, registrar.
 #[derive(Debug)]
 pub struct Endpoint {
-    config: Config,
-    outputs: VecDeque<Output>,
+    pub(crate) config: Config,
+    pub(crate) outputs: VecDeque<Output>,
+    pub(crate) rng: Rng,
+    pub(crate) queue: BTreeMap<Slot, Due>,
+    next_slot: u64,
+    pub(crate) txs: Transactions,
+    pub(crate) conns: BTreeMap<ConnId, Conn>,
+    pub(crate) next_conn: u64,
+    pub(crate) sessions: BTreeMap<SessionId, Session>,
+    pub(crate) next_session: u64,
+    /// Call-ID and our tag of each dialog.
+    pub(crate) dialogs: BTreeMap<(String, String), SessionId>,
+    pub(crate) registrar: Registrar,
+    pub(crate) binding_slots: BTreeMap<String, Slot>,
+    pub(crate) auth: Authenticator,
+    pub(crate) trunks: Vec<TrunkState>,
+    pub(crate) stats: Stats,
 }
 
 impl Endpoint {
     /// Starts; trunks that are to be registered send their REGISTER at once.
     pub fn new(now: Time, config: Config) -> Endpoint {
-        let _ = (now, &config);
-        Endpoint { config, outputs: VecDeque::new() }
+        let mut rng = Rng::new(config.seed);
+        let auth =
+            Authenticator::new(&config.realm, config.nonce_lifetime, config.limits.nonces.max(1), &mut rng);
+        let trunks = config.trunks.iter().map(|_| TrunkState::new(rng.token(), rng.token())).collect();
+        let mut endpoint = Endpoint {
+            config,
+            outputs: VecDeque::new(),
+            rng,
+            queue: BTreeMap::new(),
+            next_slot: 0,
+            txs: Transactions::default(),
+            conns: BTreeMap::new(),
+            next_conn: 0,
+            sessions: BTreeMap::new(),
+            next_session: 0,
+            dialogs: BTreeMap::new(),
+            registrar: Registrar::default(),
+            binding_slots: BTreeMap::new(),
+            auth,
+            trunks,
+            stats: Stats::default(),
+        };
+        for trunk in 0..endpoint.trunks.len() {
+            endpoint.register_trunk(now, trunk);
+        }
+        endpoint
     }
 
-    /// A datagram came in.
-    pub fn handle_datagram(&mut self, _now: Time, _path: Path, _data: &[u8]) {}
-
-    /// A peer opened a stream. Its number, or `None` when there are too many: close it.
-    pub fn accepted(&mut self, _now: Time, _path: Path) -> Option<ConnId> {
-        None
+    /// Time passed. Everything that is due is done, each thing once.
+    pub fn handle_timeout(&mut self, now: Time) {
+        while let Some((slot, _)) = self.queue.first_key_value()
+            && slot.0 <= now
+        {
+            let Some((slot, due)) = self.queue.pop_first() else { return };
+            match due {
+                Due::Transaction(id, timer) => self.fire(now, id, timer),
+                Due::Session(id, timer) => self.session_timer(now, id, timer, slot),
+                Due::Bindings(user) => self.expire_bindings(now, &user),
+                Due::Register(trunk) => self.register_trunk(now, trunk),
+            }
+        }
     }
-
-    /// A stream asked for by [`Output::Connect`] is open.
-    pub fn connected(&mut self, _now: Time, _conn: ConnId) {}
-
-    /// A stream is closed, failed, or could not be opened.
-    pub fn closed(&mut self, _now: Time, _conn: ConnId) {}
-
-    /// Octets came in on a stream.
-    pub fn handle_stream(&mut self, _now: Time, _conn: ConnId, _data: &[u8]) {}
-
-    /// Starts a call. What cannot be started ends with `Released` as any other.
-    pub fn invite(&mut self, _now: Time, _invite: Invite) -> SessionId {
-        SessionId(0)
-    }
-
-    /// Incoming: 180 Ringing. Commands to a session that is over, or in a state where they say nothing, do nothing.
-    pub fn ring(&mut self, _now: Time, _session: SessionId) {}
-
-    /// Incoming: 183 with media, so that the caller hears us before the answer.
-    pub fn progress(&mut self, _now: Time, _session: SessionId, _media: MediaDescription) {}
-
-    /// Incoming: 200. The answer is made of the offer and `media`; what was agreed is returned, or `None` when the
-    /// session is over, when there is nothing in common (it is then refused with 488), or when the peer made no offer
-    /// (what is agreed then comes with [`crate::SessionEvent::Media`]).
-    pub fn answer(
-        &mut self,
-        _now: Time,
-        _session: SessionId,
-        _media: MediaDescription,
-    ) -> Option<crate::Negotiated> {
-        None
-    }
-
-    /// Incoming: refuse with this status and the Reason header of `cause`.
-    pub fn reject(&mut self, _now: Time, _session: SessionId, _status: u16, _cause: Option<Cause>) {}
-
-    /// Ends a session in whatever state: refuse, CANCEL or BYE. `Released` follows with this cause, 16 where `None`.
-    pub fn hangup(&mut self, _now: Time, _session: SessionId, _cause: Option<Cause>) {}
-
-    /// Time passed.
-    pub fn handle_timeout(&mut self, _now: Time) {}
 
     /// The next thing to do; `None` when all is done.
     pub fn poll_output(&mut self) -> Option<Output> {
@@ -72,17 +99,61 @@ impl Endpoint {
 
     /// When [`Endpoint::handle_timeout`] is due; it changes with every input.
     pub fn poll_timeout(&self) -> Option<Time> {
-        None
+        self.queue.first_key_value().map(|(slot, _)| slot.0)
     }
 
     /// The contacts that a user has registered, as URIs; empty when the user is not reachable.
-    pub fn contacts(&self, _user: &str) -> Vec<String> {
-        Vec::new()
+    pub fn contacts(&self, user: &str) -> Vec<String> {
+        self.registrar.of(user).iter().map(|b| b.uri.to_string()).collect()
     }
 
     /// Counts for metrics.
     pub fn stats(&self) -> Stats {
-        let _ = &self.config;
-        Stats::default()
+        Stats {
+            transactions: self.txs.len(),
+            sessions: self.sessions.len(),
+            contacts: self.registrar.len(),
+            connections: self.conns.len(),
+            ..self.stats.clone()
+        }
+    }
+
+    pub(crate) fn count(&mut self, reason: &'static str) {
+        *self.stats.rejected.entry(reason).or_default() += 1;
+    }
+
+    pub(crate) fn arm(&mut self, at: Time, due: Due) -> Slot {
+        self.next_slot += 1;
+        self.queue.insert((at, self.next_slot), due);
+        (at, self.next_slot)
+    }
+
+    pub(crate) fn local(&self, transport: Transport) -> SocketAddr {
+        match transport {
+            Transport::Udp => self.config.udp,
+            Transport::Tcp => self.config.tcp.unwrap_or(self.config.udp),
+        }
+    }
+
+    /// News of a session, unless it was released already.
+    pub(crate) fn tell(&mut self, id: SessionId, event: SessionEvent) {
+        let live = self.sessions.get_mut(&id).filter(|s| !s.released);
+        if let Some(session) = live {
+            session.released = matches!(event, SessionEvent::Released { .. });
+            self.outputs.push_back(Output::Session(id, event));
+        }
+    }
+
+    pub(crate) fn release(&mut self, id: SessionId, cause: Cause, status: Option<u16>) {
+        self.tell(id, SessionEvent::Released { cause, status });
+    }
+
+    pub(crate) fn credentials_of(&self, owner: Owner) -> Option<crate::Credentials> {
+        let trunk = match owner {
+            Owner::Invite(id, _) | Owner::Keepalive(id) | Owner::Bye(id) => self.sessions.get(&id)?.trunk?,
+            Owner::Register(trunk) => trunk,
+            Owner::Nobody => return None,
+        };
+        self.config.trunks.get(trunk)?.credentials.clone()
     }
 }

@@ -6,13 +6,27 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod cause;
 mod config;
+mod digest;
 mod endpoint;
+mod framer;
+mod inbound;
+mod message;
+mod registrar;
+mod rng;
 mod sdp;
+mod session;
+mod transactions;
+mod transport;
+mod trunks;
+mod uac;
+mod uas;
 
 pub use api::{
     ConnId, Invite, Output, Path, Registration, SessionEvent, SessionId, Source, Stats, Target, TrunkRegistration,
 };
+pub use cause::{cause_of, status_of};
 pub use config::{Config, Credentials, Limits, Network, NetworkError, Transport, Trunk, User};
 pub use endpoint::Endpoint;
-pub use sdp::{Codec, Direction, MediaDescription, Negotiated, SdpError};
+pub use sdp::{Codec, Direction, MediaDescription, Negotiated, SdpError, negotiate};

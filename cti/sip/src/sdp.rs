@@ -130,3 +130,166 @@ pub enum SdpError {
     #[error("no codec in common")]
     NoCodec,
 }
+
+/// A session description that arrived: kept whole, because the answer must mirror its streams (RFC 3264 6).
+#[derive(Clone, Debug)]
+pub(crate) struct Remote {
+    session: Session,
+    audio: usize,
+    /// The one stream that we can use.
+    pub media: MediaDescription,
+}
+
+impl Remote {
+    pub fn parse(body: &[u8]) -> Result<Remote, SdpError> {
+        let session = Session::parse(body).map_err(|_| SdpError::Syntax)?;
+        let found = session.medias.iter().enumerate().find_map(|(at, m)| Some((at, describe(&session, m)?)));
+        let (audio, media) = found.ok_or(SdpError::NoAudio)?;
+        Ok(Remote { session, audio, media })
+    }
+
+    /// The answer to this offer: every stream in the order offered, all but ours with port 0 (RFC 3264 6).
+    pub fn answer(&self, ours: &MediaDescription, origin: &LocalOrigin) -> Result<(Vec<u8>, Negotiated), SdpError> {
+        let agreed = negotiate(&self.media, ours)?;
+        let mut answer = origin.session(ours.addr.ip());
+        for (at, offered) in self.session.medias.iter().enumerate() {
+            answer.medias.push(if at == self.audio {
+                let answered = MediaDescription {
+                    codecs: vec![agreed.codec],
+                    dtmf: agreed.dtmf,
+                    direction: Direction::of(agreed.send, agreed.receive),
+                    ..ours.clone()
+                };
+                stream(&answered, &offered.proto)
+            } else {
+                refused(offered)
+            });
+        }
+        Ok((write(&answer), agreed))
+    }
+}
+
+/// Who we are in `o=`: the id stays for a session, the version rises with every change (RFC 3264 8).
+#[derive(Clone, Debug)]
+pub(crate) struct LocalOrigin {
+    pub id: u64,
+    pub version: u64,
+}
+
+impl LocalOrigin {
+    fn session(&self, ip: IpAddr) -> Session {
+        let mut session = Session::new(Origin::with_ip_addr(self.id, self.version, ip), "-");
+        session.origin.username = Some("-".into());
+        session.set_connection(Connection::from_ip_addr(ip));
+        session.add_time(Time::new(0, 0));
+        session
+    }
+
+    pub fn offer(&self, ours: &MediaDescription) -> Vec<u8> {
+        let mut session = self.session(ours.addr.ip());
+        session.medias.push(stream(ours, "RTP/AVP"));
+        write(&session)
+    }
+}
+
+fn write(session: &Session) -> Vec<u8> {
+    let mut text = Vec::new();
+    match session.write(&mut text) {
+        Ok(()) => text,
+        Err(_) => Vec::new(),
+    }
+}
+
+/// What both sides can do, in the order of the offer: the first codec offered that we have as well (RFC 3264 6.1).
+pub fn negotiate(offer: &MediaDescription, ours: &MediaDescription) -> Result<Negotiated, SdpError> {
+    let codec = offer.codecs.iter().find(|c| ours.codecs.contains(c)).ok_or(SdpError::NoCodec)?;
+    let held = offer.addr.ip().is_unspecified();
+    Ok(Negotiated {
+        remote: offer.addr,
+        codec: *codec,
+        dtmf: offer.dtmf.filter(|_| ours.dtmf.is_some()),
+        ptime: offer.ptime,
+        send: offer.direction.receives() && ours.direction.sends() && !held,
+        receive: offer.direction.sends() && ours.direction.receives(),
+    })
+}
+
+fn stream(media: &MediaDescription, proto: &str) -> Media {
+    let types = media.codecs.iter().map(|c| c.payload_type()).chain(media.dtmf);
+    let formats: Vec<String> = types.map(|t| t.to_string()).collect();
+    let mut out = Media::new(MediaType::Audio, media.addr.port(), TransportProto::RtpAvp, formats.join(" "));
+    out.proto = proto.into();
+    for codec in &media.codecs {
+        let map = format!("{} {}/8000", codec.payload_type(), codec.name());
+        out.attributes.push(Attribute::with_value("rtpmap", map));
+    }
+    if let Some(dtmf) = media.dtmf {
+        out.attributes.push(Attribute::with_value("rtpmap", format!("{dtmf} telephone-event/8000")));
+        out.attributes.push(Attribute::with_value("fmtp", format!("{dtmf} 0-15")));
+    }
+    out.attributes.push(Attribute::with_value("ptime", media.ptime));
+    out.attributes.push(Attribute::new(media.direction.word()));
+    out
+}
+
+fn refused(offered: &Media) -> Media {
+    let mut out = Media::new(MediaType::Audio, 0, TransportProto::RtpAvp, &offered.fmt);
+    out.media.clone_from(&offered.media);
+    out.proto.clone_from(&offered.proto);
+    out
+}
+
+/// `None` when the stream is not telephone audio, or was refused by port 0.
+fn describe(session: &Session, media: &Media) -> Option<MediaDescription> {
+    if media.media != "audio" || media.port == 0 || !matches!(media.proto.as_str(), "RTP/AVP" | "RTP/AVPF") {
+        return None;
+    }
+    let connection = media.connections.first().or(session.connection.as_ref())?;
+    let ip: IpAddr = connection.connection_address.split('/').next()?.parse().ok()?;
+    let mut described = MediaDescription {
+        addr: SocketAddr::new(ip, media.port),
+        codecs: Vec::new(),
+        dtmf: None,
+        ptime: ptime(media).unwrap_or(20),
+        direction: direction(session, media),
+    };
+    for payload in media.fmt.split_whitespace().take(64).filter_map(|f| f.parse::<u8>().ok()) {
+        match encoding(media, payload) {
+            Some(Encoding::Codec(codec)) if !described.codecs.contains(&codec) => described.codecs.push(codec),
+            Some(Encoding::Dtmf) if described.dtmf.is_none() => described.dtmf = Some(payload),
+            _ => {}
+        }
+    }
+    Some(described)
+}
+
+enum Encoding {
+    Codec(Codec),
+    Dtmf,
+}
+
+/// G.711 only by its static payload types: a dynamic number for it would need one number a direction.
+fn encoding(media: &Media, payload: u8) -> Option<Encoding> {
+    let map = media.attributes_typed::<RtpMap>().filter_map(Result::ok).find(|m| m.payload_type == payload);
+    match (payload, map) {
+        (0, None) => Some(Encoding::Codec(Codec::Pcmu)),
+        (8, None) => Some(Encoding::Codec(Codec::Pcma)),
+        (_, Some(map)) if map.clock_rate != 8000 => None,
+        (0, Some(map)) if map.encoding_name.eq_ignore_ascii_case("PCMU") => Some(Encoding::Codec(Codec::Pcmu)),
+        (8, Some(map)) if map.encoding_name.eq_ignore_ascii_case("PCMA") => Some(Encoding::Codec(Codec::Pcma)),
+        (96..=127, Some(map)) if map.encoding_name.eq_ignore_ascii_case("telephone-event") => Some(Encoding::Dtmf),
+        _ => None,
+    }
+}
+
+fn ptime(media: &Media) -> Option<u8> {
+    let ms: u8 = media.get_first_attribute_value("ptime")??.trim().parse().ok()?;
+    (10..=100).contains(&ms).then_some(ms)
+}
+
+fn direction(session: &Session, media: &Media) -> Direction {
+    const WORDS: [Direction; 4] =
+        [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive];
+    let at_media = WORDS.into_iter().find(|d| media.has_attribute(d.word()));
+    at_media.or_else(|| WORDS.into_iter().find(|d| session.has_attribute(d.word()))).unwrap_or_default()
+}
