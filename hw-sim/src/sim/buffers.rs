@@ -79,7 +79,7 @@ impl Transmitter {
         self.queue.push_back(block);
         let enough = match self.policy {
             policy::WHEN_FULL => self.buffers,
-            policy::HALF_FULL => self.buffers.div_ceil(2),
+            policy::HALF_FULL => self.buffers / 2,
             _ => 1,
         };
         if self.queue.len() >= enough {
