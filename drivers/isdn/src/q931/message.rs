@@ -207,7 +207,11 @@ impl Body {
             ElementId::KEYPAD => first(&mut self.keypad, Some(ascii(contents))),
             ElementId::SIGNAL => first(&mut self.signal, contents.first().copied()),
             ElementId::CALLING => first(&mut self.calling, PartyNumber::decode(contents)),
-            ElementId::CALLED => first(&mut self.called, PartyNumber::decode(contents)),
+            // A called number has no octet 3a; a peer that writes one hides nothing.
+            ElementId::CALLED => first(
+                &mut self.called,
+                PartyNumber::decode(contents).map(|number| PartyNumber { restricted: false, ..number }),
+            ),
             ElementId::RESTART => first(&mut self.restart, RestartClass::decode(contents)),
             ElementId::SENDING_COMPLETE => {
                 self.sending_complete = true;
