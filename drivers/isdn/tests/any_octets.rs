@@ -1,5 +1,5 @@
 //! Whatever a peer sends, nothing panics and memory stays bounded.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use demarc_isdn::{
     CallEvent, CallHandle, Command, Config, Output, Overlap, Pri, Setup, Side,

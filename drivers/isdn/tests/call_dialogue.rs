@@ -1,5 +1,5 @@
 //! Calls against literal messages: each row is a time in milliseconds and what happens then. Clauses of Q.931.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use Row::{Dial, Do, In, Out, Say};
 use demarc_isdn::{

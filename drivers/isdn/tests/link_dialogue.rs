@@ -1,5 +1,5 @@
 //! The data link against literal frames: each row is a time in milliseconds and what happens then. Clauses of Q.921.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use Row::{Event, In, Out, Send};
 use demarc_isdn::{

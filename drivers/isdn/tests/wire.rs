@@ -1,6 +1,6 @@
 //! Two ends of one interface, back to back over a wire that loses, doubles and delays frames. The wire keeps the
 //! order of frames, as a D channel does. The seed of a failing run is in its message.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use demarc_isdn::{
     CallEvent, CallHandle, ChannelState, Command, Config, LinkState, Output, Pri, RestartAtStart, Setup, Side,

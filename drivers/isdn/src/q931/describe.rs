@@ -58,3 +58,27 @@ fn describe_channel(line: &mut String, channel: &ChannelId) {
         },
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_what_an_operator_asks() {
+        let rows: [(&[u8], &str); 4] = [
+            (
+                b"\x08\x02\x00\x01\x05\xa1\x04\x03\x80\x90\xa3\x18\x03\xa1\x83\x9f\x6c\x06\x01\xa05551\x70\x05\x812001",
+                "SETUP ref 1 channel 31 preferred to 2001 from 5551 (restricted) complete",
+            ),
+            (
+                b"\x08\x02\x80\x07\x45\x08\x02\x82\x91\x1e\x02\x82\x88",
+                "DISCONNECT ref 7 (to originator) cause 17 (user busy) progress 8",
+            ),
+            (b"\x08\x02\x00\x00\x46\x79\x01\x87", "RESTART ref 0 restart AllInterfaces"),
+            (b"\x41\x02", "no Q.931 message (protocol discriminator 0x41 is not Q.931), 2 octets"),
+        ];
+        for (octets, line) in rows {
+            assert_eq!(describe(octets), line);
+        }
+    }
+}
