@@ -1,4 +1,5 @@
 //! The simulator on this machine's clock. Nothing here says how fast the machine is; it waits for conditions.
+#![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Configuration, spans, timers and pseudo channels.
+#![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! A whole span for a minute, both ways; and the same inputs twice.
+#![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
 
 mod common;
 

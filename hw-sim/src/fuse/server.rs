@@ -223,7 +223,7 @@ impl Server {
         flags: Option<u32>,
         operation: Operation,
     ) {
-        sim.with(|sim| {
+        sim.operate(FileId(file), |sim| {
             let mut files = self.files();
             if let Some(flags) = flags {
                 files.set_nonblocking(FileId(file), nonblocking(flags));
@@ -237,7 +237,7 @@ impl Server {
         let handle = (ask.flags & wire::POLL_SCHEDULE_NOTIFY != 0).then_some(ask.handle);
         let ready = match ask.file {
             file if file == CONTROL_FILE.0 => u32::from(Ready::OUT.0),
-            file => simulator.with(|sim| self.files().poll(sim, FileId(file), handle)),
+            file => simulator.operate(FileId(file), |sim| self.files().poll(sim, FileId(file), handle)),
         };
         self.device.reply_with(request.header.unique, &wire::PollOut { ready, unused: 0 });
         Ok(())

@@ -53,6 +53,7 @@ fn a_blocked_reader_holds_up_nobody() {
     // Nothing is sent on the D-channel: the read waits for ever.
     let node = served.open("16", 0).expect("the D-channel");
     node.set_buffers(8);
+    let far = served.open("47", 0).expect("the far D-channel");
     let (send, receive) = mpsc::channel();
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -67,7 +68,6 @@ fn a_blocked_reader_holds_up_nobody() {
         let mut params = Params { channo: 3, ..Zeroable::zeroed() };
         ctl.ioctl(request::GET_PARAMS, &mut params).expect("a channel");
         assert_eq!(params.spanno, 1);
-        let far = served.open("47", 0).expect("the far D-channel");
         let mut frame = [0; 64];
         assert_eq!(far.read(&mut frame).expect("the frame"), 5);
         assert_eq!(frame[..3], [0, 1, 0x7f], "the frame, then its checksum");
@@ -170,12 +170,15 @@ fn requests_that_do_not_carry_their_payload_reach_into_the_caller() {
     ctl.ioctl(request::GET_PARAMS_V1, &mut params).expect("channo is read though the number says no");
     assert_eq!((params.channo, params.spanno, params.chanpos), (33, 2, 2));
 
-    let mut number = 0_i32;
-    let mut indirect =
-        IndirectData { chan: 9, op: request::CHANNO.number() as i32, data: std::ptr::from_mut(&mut number) as u64 };
+    let mut inner = Params::zeroed();
+    let mut indirect = IndirectData {
+        chan: 9,
+        op: request::GET_PARAMS.number() as i32,
+        data: std::ptr::from_mut(&mut inner) as u64,
+    };
     ctl.ioctl(request::INDIRECT, &mut indirect).expect("a request for a channel by its number");
     // SAFETY: the simulator wrote it behind the compiler's back; it is a plain integer of this function.
-    assert_eq!(unsafe { std::ptr::read_volatile(&raw const number) }, 9);
+    assert_eq!(unsafe { std::ptr::read_volatile(&raw const inner.chanpos) }, 9);
 
     indirect.data = 16;
     assert_eq!(errno(ctl.ioctl(request::INDIRECT, &mut indirect)), Some(libc::EFAULT));

@@ -7,7 +7,7 @@ use std::{fs, process::Command};
 const SCRIPT: &str = r#"
 set -e
 mount --make-rprivate /
-"$1" serve --mount /dev/dahdi >"$3" &
+chrt --rr 1 "$1" serve --mount /dev/dahdi >"$3" &
 simulator=$!
 while ! grep -q ready "$3"; do kill -0 $simulator; done
 status=0
@@ -55,7 +55,8 @@ fn dahdi_scan_tells_the_spans() {
 
 #[test]
 fn dahdi_test_finds_the_clock_good() {
-    let text = beside_the_simulator("dahdi_test -c 6");
+    // The other tests on this machine are not what is measured: a card's interrupts do not wait for them either.
+    let text = beside_the_simulator("chrt --rr 1 dahdi_test -c 6");
     let average = text.split("Average:").nth(1).and_then(|rest| rest.trim().split('%').next()).map(str::trim);
     let average: f64 = average.and_then(|a| a.parse().ok()).unwrap_or_else(|| panic!("no average:\n{text}"));
     assert!(average >= 99.9, "{text}");

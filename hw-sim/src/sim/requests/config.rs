@@ -33,7 +33,7 @@ pub(super) fn serve(sim: &mut Sim, request: u32, arg: &mut Arg) -> Option<Result
         number::SHUTDOWN => take(arg, request).and_then(|no| run(sim, no, false)),
         number::ATTACH_ECHOCAN => take(arg, request).and_then(|wanted| echocan(sim, &wanted)),
         number::LOADZONE => take(arg, request).and_then(|zone| load(sim, &zone, arg)),
-        number::FREEZONE => take(arg, request).and_then(|zone| free(sim, zone)),
+        number::FREEZONE => take(arg, request).map(|zone| free(sim, zone)),
         number::DEFAULTZONE => take(arg, request).and_then(|zone| default_zone(sim, zone)),
         number::GET_DIALPARAMS => give(arg, request, &sim.system.dial),
         number::SET_DIALPARAMS => take(arg, request).map(|dial| set_dial(sim, dial)),
@@ -116,12 +116,10 @@ fn load(sim: &mut Sim, zone: &ToneDefHeader, arg: &mut Arg) -> Result<(), Errno>
     Ok(())
 }
 
-fn free(sim: &mut Sim, zone: i32) -> Result<(), Errno> {
-    if !sim.system.zones.remove(&zone_number(zone)?) {
-        return Err(Errno::INVAL);
-    }
+/// A zone that is not loaded is no error: `dahdi_cfg` frees each before it loads it.
+fn free(sim: &mut Sim, zone: i32) {
+    sim.system.zones.remove(&zone);
     sim.system.default_zone = sim.system.default_zone.filter(|default| *default != zone);
-    Ok(())
 }
 
 fn default_zone(sim: &mut Sim, zone: i32) -> Result<(), Errno> {
