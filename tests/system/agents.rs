@@ -1,1 +1,211 @@
-//! stub
+//! Agents with SIP telephones (baresip) that register with digest and take the calls of a queue behind a menu.
+
+use demarc_tests::{
+    agent::{Agent, Manner},
+    eventually,
+    exchange::{Cleared, Exchange, Side},
+    place,
+    process::Process,
+    sound::{self, arrival},
+    world::{Demarc, World},
+};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// 5551000 is a menu; 2 leads to the sales agents, 1 to a queue where nobody works.
+const PLAN: &str = r#"
+[[agent]]
+id = "1001"
+password = "secret-1"
+[[agent]]
+id = "1002"
+password = "secret-2"
+[[prompt]]
+name = "welcome"
+text = "Welcome. For support press one. For sales press two."
+[[menu]]
+name = "main"
+prompt = "welcome"
+timeout_seconds = 1
+repeats = 1
+choices = { "1" = "queue:support", "2" = "queue:sales" }
+otherwise = "hangup:16"
+[[queue]]
+name = "support"
+agents = []
+overflow_seconds = 2
+overflow = "hangup:19"
+[[queue]]
+name = "sales"
+agents = ["1001", "1002"]
+ring_seconds = 2
+wrap_up_seconds = 0
+music = "built-in"
+overflow_seconds = 30
+overflow = "hangup:19"
+[[route]]
+from = "group:pstn"
+number = "5551000"
+to = ["menu:main"]
+[[route]]
+from = "agents"
+number = "8*"
+to = ["group:pstn"]
+"#;
+
+struct Centre {
+    world: World,
+    exchange: Exchange,
+    demarc: Demarc,
+    _simulator: Process,
+}
+
+impl Centre {
+    fn open(test: &str) -> Self {
+        let world = World::new(test);
+        let simulator = world.simulator();
+        let mut exchange = world.exchange(Side::Network);
+        let demarc = world.demarc(PLAN);
+        exchange.wait_link();
+        Self { world, exchange, demarc, _simulator: simulator }
+    }
+
+    fn agent(&self, id: &str, password: &str, manner: Manner) -> Agent {
+        Agent::start(id, password, self.world.sip, manner, &self.voice(), &self.world.logs)
+    }
+
+    /// What agents say: a WAV file, because that is what baresip plays.
+    fn voice(&self) -> PathBuf {
+        let voice = PathBuf::from("/usr/share/asterisk/sounds/en_US_f_Allison/demo-instruct.wav");
+        assert!(voice.is_file(), "{} is missing; `make test` installs it", voice.display());
+        voice
+    }
+
+    /// Calls the menu and keys a digit once it speaks.
+    fn call_menu(&mut self, id: &str, digits: &str) {
+        let record = self.world.dir.path().join(format!("{id}.al"));
+        self.exchange.call(id, "4951", "5551000", json!({"record": record, "digits": digits}));
+        self.exchange.call_event("answered", id);
+    }
+
+    fn agent_state(&self, id: &str) -> Value {
+        let agents = self.demarc.agents();
+        let agent = agents.iter().find(|agent| agent["id"] == id);
+        agent.unwrap_or_else(|| panic!("no agent {id} in {agents:?}"))["state"].clone()
+    }
+
+    fn wait_agent(&self, id: &str, state: &str) {
+        eventually(&format!("agent {id} {state}"), || (self.agent_state(id) == state).then_some(()));
+    }
+
+    fn heard(&self, id: &str) -> Vec<u8> {
+        std::fs::read(self.world.dir.path().join(format!("{id}.al"))).expect("the exchange recorded")
+    }
+
+    fn close(mut self, calls: usize) -> Vec<Value> {
+        let records = self.demarc.wait_records(calls);
+        self.demarc.wait_idle_channels();
+        self.exchange.wait_idle();
+        records
+    }
+}
+
+#[test]
+fn a_caller_who_presses_two_talks_with_an_agent() {
+    let _alone = place::real_time();
+    let mut centre = Centre::open("agents-talk");
+    let mut agent = centre.agent("1001", "secret-1", Manner::Answer);
+    centre.wait_agent("1001", "idle");
+    centre.call_menu("a", "2");
+    agent.wait("CALL_ESTABLISHED");
+    centre.wait_agent("1001", "busy");
+    let speech = sound::speech_for(3, 4);
+    let file = sound::file(centre.world.dir.path(), "spoken.al", &speech);
+    centre.exchange.play("a", &file);
+    centre.exchange.event("sent", |event| event["id"] == "a" && event["what"] == "file");
+    // Digits behind the speech: when they have gone out, the speech has been heard.
+    centre.exchange.dtmf("a", "99999999");
+    eventually("digits behind the speech", || (centre.exchange.count("sent") >= 3).then_some(()));
+    agent.command("hangup", "");
+    assert_eq!(centre.exchange.cleared("a"), Cleared { cause: 16, by_peer: true, answered: true });
+    agent.wait("CALL_CLOSED");
+    centre.wait_agent("1001", "idle");
+
+    let to_agent = arrival(&speech, &agent.heard().into_iter().map(sound::alaw).collect::<Vec<_>>());
+    let said = sound::speech();
+    let to_caller = arrival(&said[..8000], &centre.heard("a"));
+    // baresip plays and conceals at its own pace, so only most of it must be there; tests/system/audio.rs is exact.
+    assert!(to_agent.intact > speech.len() * 3 / 4, "the agent heard {to_agent:?}");
+    assert!(to_caller.intact > 4000, "the caller heard {to_caller:?} of the agent's first second");
+
+    let records = centre.close(1);
+    assert_eq!((&records[0]["disposition"], &records[0]["agent"]), (&json!("answered"), &json!("1001")));
+    assert_eq!(records[0]["menu"][0]["digits"], "2", "{:#}", records[0]);
+}
+
+#[test]
+fn an_agent_who_does_not_answer_is_passed_over() {
+    let _alone = place::real_time();
+    let mut centre = Centre::open("agents-no-answer");
+    // 1001 is idle for longer, so it is asked first.
+    let first = centre.agent("1001", "secret-1", Manner::Ring);
+    centre.wait_agent("1001", "idle");
+    let second = centre.agent("1002", "secret-2", Manner::Answer);
+    centre.wait_agent("1002", "idle");
+    centre.call_menu("a", "2");
+    first.wait("CALL_INCOMING");
+    first.wait("CALL_CLOSED");
+    second.wait("CALL_ESTABLISHED");
+    assert_eq!(first.count("CALL_ESTABLISHED"), 0);
+    centre.exchange.hang_up("a", 16);
+    second.wait("CALL_CLOSED");
+    assert_eq!(centre.close(1)[0]["agent"], "1002");
+}
+
+#[test]
+fn a_queue_without_agents_overflows() {
+    let _alone = place::real_time();
+    let mut centre = Centre::open("agents-overflow");
+    centre.call_menu("a", "1");
+    assert_eq!(centre.exchange.cleared("a"), Cleared { cause: 19, by_peer: true, answered: true });
+    let heard = centre.heard("a");
+    let sound = heard.iter().filter(|octet| !matches!(octet, 0xd5 | 0x55)).count();
+    assert!(sound > 8000, "the caller heard prompt and music, not {sound} octets of them");
+    centre.close(1);
+}
+
+#[test]
+fn a_caller_who_says_nothing_is_sent_away_after_the_repeats() {
+    let _alone = place::real_time();
+    let mut centre = Centre::open("agents-silent-caller");
+    centre.call_menu("a", "");
+    assert_eq!(centre.exchange.cleared("a"), Cleared { cause: 16, by_peer: true, answered: true });
+    centre.close(1);
+}
+
+#[test]
+fn a_wrong_password_registers_nobody() {
+    let centre = Centre::open("agents-password");
+    let voice = centre.voice();
+    let World { sip, logs, .. } = &centre.world;
+    let agent = Agent::start_unregistered("1001", "wrong", *sip, Manner::Answer, &voice, logs);
+    agent.wait("REGISTER_FAIL");
+    assert_eq!(centre.agent_state("1001"), "gone");
+    assert_eq!(agent.count("REGISTER_OK"), 0);
+}
+
+#[test]
+fn an_agent_calls_a_number_on_the_exchange() {
+    let _alone = place::real_time();
+    let mut centre = Centre::open("agents-call-out");
+    centre.exchange.rule("*", "answer", json!({}));
+    let mut agent = centre.agent("1001", "secret-1", Manner::Answer);
+    agent.command("dial", "8123");
+    let id = centre.exchange.offered(1);
+    assert_eq!(centre.exchange.call_event("offered", &id)["to"], "8123");
+    agent.wait("CALL_ESTABLISHED");
+    centre.exchange.hang_up(&id, 16);
+    agent.wait("CALL_CLOSED");
+    assert_eq!(centre.exchange.cleared(&id).cause, 16);
+    centre.close(1);
+}

@@ -2,9 +2,9 @@
 
 use demarc_tests::{
     exchange::{Cleared, Exchange, Side},
+    place,
     process::Process,
     sipp::{Call, Sipp},
-    place,
     world::{Demarc, World},
 };
 use serde_json::json;
@@ -64,7 +64,8 @@ fn by_exchange(cause: i64, answered: bool) -> Cleared {
 #[test]
 fn the_exchange_calls_a_trunk_and_hangs_up() {
     let mut office = Office::open("calls-out-exchange-clears");
-    let mut sipp = Sipp::new("uas_wait", office.world.trunk).serve(&[Call::silent("", "")], &office.world.logs);
+    let mut sipp =
+        Sipp::new("uas_wait", office.world.trunk).serve(&[Call::silent("", "")], &office.world.logs);
     office.exchange.call("a", "4951", "7100", json!({}));
     office.exchange.call_event("answered", "a");
     office.exchange.hang_up("a", 16);
@@ -80,7 +81,8 @@ fn the_exchange_calls_a_trunk_and_hangs_up() {
 #[test]
 fn the_exchange_calls_a_trunk_and_is_hung_up_on() {
     let mut office = Office::open("calls-out-trunk-clears");
-    let mut sipp = Sipp::new("uas_hang_up", office.world.trunk).serve(&[Call::silent("", "")], &office.world.logs);
+    let mut sipp =
+        Sipp::new("uas_hang_up", office.world.trunk).serve(&[Call::silent("", "")], &office.world.logs);
     office.exchange.call("a", "4951", "7100", json!({}));
     office.exchange.call_event("answered", "a");
     assert_eq!(office.exchange.cleared("a"), by_peer(16, true));
@@ -108,7 +110,8 @@ fn a_refusal_of_the_trunk_reaches_the_exchange_with_its_cause() {
 #[test]
 fn a_trunk_that_only_rings_is_no_answer() {
     let mut office = Office::open("calls-out-no-answer");
-    let mut sipp = Sipp::new("uas_ring", office.world.trunk).serve(&[Call::silent("", "")], &office.world.logs);
+    let mut sipp =
+        Sipp::new("uas_ring", office.world.trunk).serve(&[Call::silent("", "")], &office.world.logs);
     office.exchange.call("a", "4951", "7100", json!({}));
     office.exchange.call_event("alerting", "a");
     assert_eq!(office.exchange.cleared("a"), by_peer(19, false));
@@ -119,7 +122,8 @@ fn a_trunk_that_only_rings_is_no_answer() {
 #[test]
 fn a_caller_who_gives_up_cancels_the_trunk() {
     let mut office = Office::open("calls-out-abandoned");
-    let mut sipp = Sipp::new("uas_ring", office.world.trunk).serve(&[Call::silent("", "")], &office.world.logs);
+    let mut sipp =
+        Sipp::new("uas_ring", office.world.trunk).serve(&[Call::silent("", "")], &office.world.logs);
     office.exchange.call("a", "4951", "7100", json!({}));
     office.exchange.call_event("alerting", "a");
     office.exchange.hang_up("a", 16);
@@ -137,7 +141,10 @@ fn numbers_that_are_rejected_or_unknown_are_refused() {
     assert_eq!(office.exchange.cleared("unknown"), by_peer(1, false));
     let World { trunk, sip, logs, .. } = &office.world;
     let refused = |number, status, port| {
-        Sipp::new("uac_refused", port).status(status).place(&[Call::silent(number, "4952")], *sip, logs).succeed();
+        Sipp::new("uac_refused", port)
+            .status(status)
+            .place(&[Call::silent(number, "4952")], *sip, logs)
+            .succeed();
     };
     refused("999", 603, *trunk);
     refused("123", 404, place::free_port());
@@ -211,7 +218,12 @@ fn thirty_calls_fill_the_span_and_the_next_one_is_refused_on_both_sides() {
     let calls = vec![Call::silent("", ""); 30];
     let mut sipp = Sipp::new("uas_wait", office.world.trunk).serve(&calls, &office.world.logs);
     for call in 1..=30 {
-        office.exchange.call(&format!("c{call}"), &format!("49{call:02}"), &format!("71{call:02}"), json!({}));
+        office.exchange.call(
+            &format!("c{call}"),
+            &format!("49{call:02}"),
+            &format!("71{call:02}"),
+            json!({}),
+        );
     }
     office.exchange.wait_count("answered", 30);
     assert_eq!(office.demarc.calls().len(), 30);

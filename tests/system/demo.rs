@@ -1,0 +1,25 @@
+//! The demonstration, run to its verdict.
+
+use demarc_tests::{place, process::Process};
+use serde_json::Value;
+use std::{process::Command, time::Duration};
+
+#[test]
+fn the_demonstration_comes_to_a_good_verdict() {
+    let _alone = place::real_time();
+    let logs = place::logs("demo");
+    let mut command = Command::new(place::program("demarc"));
+    command.args(["demo", "--once", "--calls", "30", "--json"]);
+    let mut demo = Process::start("demo", &mut command, &logs);
+    let status = demo.finish_within(Duration::from_secs(240));
+    let lines = demo.lines();
+    assert_eq!(lines.len(), 1, "one JSON object and nothing else: {lines:?}");
+    let verdict: Value = serde_json::from_str(&lines[0]).expect("JSON");
+    for key in ["calls", "answered", "menu_choices_ok", "two_way_audio_ok", "call_records"] {
+        assert_eq!(verdict[key], 30, "{key} in {verdict}");
+    }
+    for key in ["frames_lost", "channels_left_busy"] {
+        assert_eq!(verdict[key], 0, "{key} in {verdict}");
+    }
+    assert!(status.success(), "{status}: {verdict}");
+}
