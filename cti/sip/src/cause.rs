@@ -121,11 +121,31 @@ mod tests {
             assert_eq!(status_of(Cause(cause)), status, "cause {cause}");
             assert_eq!(cause_of(status), Cause(cause), "status {status}");
         }
-        let out = [(3, 404), (19, 480), (20, 480), (16, 480), (42, 503), (47, 503), (57, 403), (102, 504), (127, 500)];
+        let out = [
+            (3, 404),
+            (19, 480),
+            (20, 480),
+            (16, 480),
+            (42, 503),
+            (47, 503),
+            (57, 403),
+            (102, 504),
+            (127, 500),
+        ];
         for (cause, status) in out {
             assert_eq!(status_of(Cause(cause)), status, "cause {cause}, 7.2.4.1");
         }
-        let back = [(400, 41), (403, 21), (408, 102), (482, 25), (487, 16), (500, 41), (504, 102), (600, 17), (699, 31)];
+        let back = [
+            (400, 41),
+            (403, 21),
+            (408, 102),
+            (482, 25),
+            (487, 16),
+            (500, 41),
+            (504, 102),
+            (600, 17),
+            (699, 31),
+        ];
         for (status, cause) in back {
             assert_eq!(cause_of(status), Cause(cause), "status {status}, 8.2.6.1");
         }

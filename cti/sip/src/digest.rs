@@ -174,7 +174,10 @@ impl Authenticator {
         let nonce = self.nonce(now, rng);
         let realm = self.realm.replace(['"', '\\', '\r', '\n'], "");
         let stale = if stale { ", stale=true" } else { "" };
-        format!("Digest realm=\"{realm}\", nonce=\"{nonce}\", algorithm={}, qop=\"auth\"{stale}", algorithm.word())
+        format!(
+            "Digest realm=\"{realm}\", nonce=\"{nonce}\", algorithm={}, qop=\"auth\"{stale}",
+            algorithm.word()
+        )
     }
 
     fn nonce(&self, now: Time, rng: &mut Rng) -> String {
@@ -203,7 +206,8 @@ impl Authenticator {
         let (Some(body), Some(proof)) = (nonce.get(..28), nonce.get(28..)) else { return false };
         let Some(made) = body.get(..12).and_then(|t| u64::from_str_radix(t, 16).ok()) else { return false };
         let genuine = bool::from(self.proof(body).as_bytes().ct_eq(proof.as_bytes()));
-        if !genuine || now.since(Time::from_millis(made)) > self.lifetime || nonce <= self.forgotten.as_str() {
+        if !genuine || now.since(Time::from_millis(made)) > self.lifetime || nonce <= self.forgotten.as_str()
+        {
             return false;
         }
         // Without qop there is no count, so such a nonce is good once.
@@ -288,8 +292,9 @@ mod tests {
         let users = [Credentials { username: "1001".into(), password: "secret".into() }];
         let mut rng = Rng::new(1);
         let mut server = Authenticator::new("pbx", Duration::from_secs(60), 2, &mut rng);
-        let challenges: Vec<String> =
-            (0..3).map(|ms| server.challenge(Time::from_millis(ms), Algorithm::Md5, false, &mut rng)).collect();
+        let challenges: Vec<String> = (0..3)
+            .map(|ms| server.challenge(Time::from_millis(ms), Algorithm::Md5, false, &mut rng))
+            .collect();
         for challenge in &challenges {
             let auth = answer(challenge, "secret", 1);
             assert_eq!(server.check(Time::ZERO, &auth, "REGISTER", &users), Verdict::User("1001".into()));

@@ -8,11 +8,7 @@ pub(crate) enum Frame {
     /// A keep-alive that wants an answer (RFC 5626 3.5.1).
     Ping,
     /// The stream cannot be cut any more; these are the header fields of the message, where they are whole.
-    Broken {
-        head: Vec<u8>,
-        status: u16,
-        reason: &'static str,
-    },
+    Broken { head: Vec<u8>, status: u16, reason: &'static str },
 }
 
 #[derive(Debug)]
@@ -55,7 +51,9 @@ impl Framer {
             return (self.buffer.len() > self.limit).then(|| self.fail(Vec::new(), 513, "message too large"));
         };
         let headers = self.buffer[..head].to_vec();
-        let Some(body) = content_length(&headers) else { return Some(self.fail(headers, 400, "no content length")) };
+        let Some(body) = content_length(&headers) else {
+            return Some(self.fail(headers, 400, "no content length"));
+        };
         if head.saturating_add(body) > self.limit {
             return Some(self.fail(headers, 513, "message too large"));
         }
@@ -85,7 +83,8 @@ fn content_length(head: &[u8]) -> Option<usize> {
     let mut lengths = head.split(|c| *c == b'\n').filter_map(|line| {
         let (name, value) = std::str::from_utf8(line).ok()?.split_once(':')?;
         let name = name.trim_end();
-        (name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("l")).then_some(value.trim())
+        (name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("l"))
+            .then_some(value.trim())
     });
     let length = lengths.next()?;
     let plain = !length.is_empty() && length.bytes().all(|c| c.is_ascii_digit());
@@ -111,8 +110,12 @@ mod tests {
         let two = b"SIP/2.0 200 OK\r\nl : 0\r\n\r\n".to_vec();
         let stream = [b"\r\n".as_slice(), &one, b"\r\n\r\n", &two, &one].concat();
         for step in 1..stream.len() {
-            let expected =
-                [Frame::Message(one.clone()), Frame::Ping, Frame::Message(two.clone()), Frame::Message(one.clone())];
+            let expected = [
+                Frame::Message(one.clone()),
+                Frame::Ping,
+                Frame::Message(two.clone()),
+                Frame::Message(one.clone()),
+            ];
             assert_eq!(frames(&mut Framer::new(1000), &stream, step), expected, "in steps of {step}");
         }
     }

@@ -121,7 +121,15 @@ impl Endpoint {
         extra
     }
 
-    fn send_description(&mut self, now: Time, id: SessionId, tx: u64, request: &Request, body: Vec<u8>, offered: bool) {
+    fn send_description(
+        &mut self,
+        now: Time,
+        id: SessionId,
+        tx: u64,
+        request: &Request,
+        body: Vec<u8>,
+        offered: bool,
+    ) {
         let Some(tag) = self.sessions.get(&id).map(|s| s.local_tag.clone()) else { return };
         let extra = self.dialog_headers(request, tx, true);
         if let Some(made) = response(request, 200, &tag, &extra, body, &self.config.product) {
@@ -139,7 +147,8 @@ impl Endpoint {
         let waits = |s: &&crate::session::Session| s.invite.as_ref().is_some_and(|(tx, _)| *tx == invite);
         // Answered already: the CANCEL has no effect (RFC 3261 9.2).
         let key = (text(&request.headers, &HeaderName::CallId).unwrap_or_default(), invite);
-        let id = self.sessions.iter().find(|(_, s)| waits(s)).map(|(id, _)| *id).filter(|_| !key.0.is_empty());
+        let id =
+            self.sessions.iter().find(|(_, s)| waits(s)).map(|(id, _)| *id).filter(|_| !key.0.is_empty());
         if let Some(id) = id {
             let cause = reason_cause(&request.headers).unwrap_or(Cause::NORMAL_CLEARING);
             self.refuse_invite(now, id, 487, cause);

@@ -24,7 +24,8 @@ mod uac;
 mod uas;
 
 pub use api::{
-    ConnId, Invite, Output, Path, Registration, SessionEvent, SessionId, Source, Stats, Target, TrunkRegistration,
+    ConnId, Invite, Output, Path, Registration, SessionEvent, SessionId, Source, Stats, Target,
+    TrunkRegistration,
 };
 pub use cause::{cause_of, status_of};
 pub use config::{Config, Credentials, Limits, Network, NetworkError, Transport, Trunk, User};

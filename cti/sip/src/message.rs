@@ -195,7 +195,8 @@ pub(crate) fn salvage(data: &[u8], status: u16, tag: &str) -> Option<Vec<u8>> {
     if start.starts_with("SIP/") || start.starts_with("ACK ") || !start.contains("SIP/") {
         return None;
     }
-    let wanted: [(&str, &str); 5] = [("Via", "v"), ("From", "f"), ("To", "t"), ("Call-ID", "i"), ("CSeq", "cseq")];
+    let wanted: [(&str, &str); 5] =
+        [("Via", "v"), ("From", "f"), ("To", "t"), ("Call-ID", "i"), ("CSeq", "cseq")];
     let mut out = format!("SIP/2.0 {status} {}\r\n", reason_phrase(status));
     for (name, short) in wanted {
         let values: Vec<&str> = lines.iter().skip(1).filter_map(|l| named(l, name, short)).collect();

@@ -149,7 +149,11 @@ impl Remote {
     }
 
     /// The answer to this offer: every stream in the order offered, all but ours with port 0 (RFC 3264 6).
-    pub fn answer(&self, ours: &MediaDescription, origin: &LocalOrigin) -> Result<(Vec<u8>, Negotiated), SdpError> {
+    pub fn answer(
+        &self,
+        ours: &MediaDescription,
+        origin: &LocalOrigin,
+    ) -> Result<(Vec<u8>, Negotiated), SdpError> {
         let agreed = negotiate(&self.media, ours)?;
         let mut answer = origin.session(ours.addr.ip());
         for (at, offered) in self.session.medias.iter().enumerate() {
@@ -255,7 +259,9 @@ fn describe(session: &Session, media: &Media) -> Option<MediaDescription> {
     };
     for payload in media.fmt.split_whitespace().take(64).filter_map(|f| f.parse::<u8>().ok()) {
         match encoding(media, payload) {
-            Some(Encoding::Codec(codec)) if !described.codecs.contains(&codec) => described.codecs.push(codec),
+            Some(Encoding::Codec(codec)) if !described.codecs.contains(&codec) => {
+                described.codecs.push(codec)
+            }
             Some(Encoding::Dtmf) if described.dtmf.is_none() => described.dtmf = Some(payload),
             _ => {}
         }
@@ -275,9 +281,15 @@ fn encoding(media: &Media, payload: u8) -> Option<Encoding> {
         (0, None) => Some(Encoding::Codec(Codec::Pcmu)),
         (8, None) => Some(Encoding::Codec(Codec::Pcma)),
         (_, Some(map)) if map.clock_rate != 8000 => None,
-        (0, Some(map)) if map.encoding_name.eq_ignore_ascii_case("PCMU") => Some(Encoding::Codec(Codec::Pcmu)),
-        (8, Some(map)) if map.encoding_name.eq_ignore_ascii_case("PCMA") => Some(Encoding::Codec(Codec::Pcma)),
-        (96..=127, Some(map)) if map.encoding_name.eq_ignore_ascii_case("telephone-event") => Some(Encoding::Dtmf),
+        (0, Some(map)) if map.encoding_name.eq_ignore_ascii_case("PCMU") => {
+            Some(Encoding::Codec(Codec::Pcmu))
+        }
+        (8, Some(map)) if map.encoding_name.eq_ignore_ascii_case("PCMA") => {
+            Some(Encoding::Codec(Codec::Pcma))
+        }
+        (96..=127, Some(map)) if map.encoding_name.eq_ignore_ascii_case("telephone-event") => {
+            Some(Encoding::Dtmf)
+        }
         _ => None,
     }
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 use bytes::Bytes;
 use demarc_model::{Cause, Time};
-use sipx_sip::{Headers, HeaderName, Method, Request, Response, Uri};
+use sipx_sip::{HeaderName, Headers, Method, Request, Response, Uri};
 use std::{collections::BTreeMap, time::Duration};
 
 /// Round-trip estimate T1, the longest gap T2 and the longest life of a message T4, RFC 3261 17.1.1.1 and table 4.
@@ -75,7 +75,10 @@ impl Dialog {
             remote_tag: tag_of(&request.headers, &HeaderName::From),
             local_seq: 0,
             remote_seq: cseq(&request.headers),
-            routes: addresses(&request.headers, &HeaderName::RecordRoute).into_iter().map(|a| a.uri).collect(),
+            routes: addresses(&request.headers, &HeaderName::RecordRoute)
+                .into_iter()
+                .map(|a| a.uri)
+                .collect(),
             target: address(&request.headers, &HeaderName::Contact)?.uri,
             hop,
             symmetric,
@@ -246,9 +249,10 @@ impl Endpoint {
     }
 
     pub(crate) fn session_timer(&mut self, now: Time, id: SessionId, timer: SessionTimer, slot: Slot) {
-        let current = self.sessions.get_mut(&id).is_some_and(|s| {
-            s.slots.get(&timer) == Some(&slot) && s.slots.remove(&timer).is_some()
-        });
+        let current = self
+            .sessions
+            .get_mut(&id)
+            .is_some_and(|s| s.slots.get(&timer) == Some(&slot) && s.slots.remove(&timer).is_some());
         if !current {
             return;
         }

@@ -7,8 +7,8 @@ use crate::{
 use bytes::Bytes;
 use demarc_model::Time;
 use sipx_sip::{
-    ClientTransaction, Message, Output as Step, Reliability, Request, Response, ServerTransaction, Timer, Timers,
-    TransactionKey, TuEvent,
+    ClientTransaction, Message, Output as Step, Reliability, Request, Response, ServerTransaction, Timer,
+    Timers, TransactionKey, TuEvent,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -141,7 +141,9 @@ impl Endpoint {
         self.txs.next += 1;
         let n = self.txs.next;
         self.txs.client_keys.insert(key.clone(), n);
-        self.txs.clients.insert(n, Client { machine, key, hop, owner, draft, cancelled: false, timers: Vec::new() });
+        self.txs
+            .clients
+            .insert(n, Client { machine, key, hop, owner, draft, cancelled: false, timers: Vec::new() });
         self.take_steps(now, TxId::Client(n), steps);
         Some(n)
     }
@@ -226,7 +228,8 @@ impl Endpoint {
     /// A connection broke: what waits for an answer on it fails (RFC 3261 17.1.4).
     pub(crate) fn fail_transactions(&mut self, now: Time, conn: ConnId) {
         let on_it = |hop: &Hop| hop.conn == Some(conn);
-        let lost: Vec<u64> = self.txs.clients.iter().filter(|(_, c)| on_it(&c.hop)).map(|(n, _)| *n).collect();
+        let lost: Vec<u64> =
+            self.txs.clients.iter().filter(|(_, c)| on_it(&c.hop)).map(|(n, _)| *n).collect();
         for n in lost {
             if let Some(client) = self.txs.clients.get_mut(&n) {
                 let steps = client.machine.on_transport_error();

@@ -37,7 +37,9 @@ impl Endpoint {
 
     pub(crate) fn register_trunk(&mut self, now: Time, at: usize) {
         let host = self.trunk_host(at);
-        let (Some(trunk), Some(state)) = (self.config.trunks.get(at), self.trunks.get_mut(at)) else { return };
+        let (Some(trunk), Some(state)) = (self.config.trunks.get(at), self.trunks.get_mut(at)) else {
+            return;
+        };
         let (Some(expires), Some(registrar)) = (trunk.register, uri(&format!("sip:{host}"))) else { return };
         let user = trunk.credentials.as_ref().map_or(trunk.name.clone(), |c| c.username.clone());
         let who = format!("<sip:{}@{host}>", escape_user(&user));
@@ -73,8 +75,11 @@ impl Endpoint {
             Outcome::Failed => (503, RETRY),
         };
         self.arm(now + again, Due::Register(at));
-        let news = if status == 200 { TrunkRegistration::Registered } else { TrunkRegistration::Failed(status) };
-        let (Some(trunk), Some(state)) = (self.config.trunks.get(at), self.trunks.get_mut(at)) else { return };
+        let news =
+            if status == 200 { TrunkRegistration::Registered } else { TrunkRegistration::Failed(status) };
+        let (Some(trunk), Some(state)) = (self.config.trunks.get(at), self.trunks.get_mut(at)) else {
+            return;
+        };
         if state.state.replace(news) != Some(news) {
             self.outputs.push_back(Output::Trunk { trunk: trunk.name.clone(), state: news });
         }

@@ -53,7 +53,9 @@ impl Endpoint {
     fn legs(&mut self, id: SessionId, target: &Target) -> Vec<Leg> {
         match target {
             Target::Trunk { trunk, number } => {
-                let Some(at) = self.config.trunks.iter().position(|t| t.name == *trunk) else { return Vec::new() };
+                let Some(at) = self.config.trunks.iter().position(|t| t.name == *trunk) else {
+                    return Vec::new();
+                };
                 let to = format!("sip:{}@{}", escape_user(number.as_str()), self.trunk_host(at));
                 let peer = &self.config.trunks[at];
                 let hop = Hop::to(peer.transport, peer.peer);
@@ -142,7 +144,8 @@ impl Endpoint {
     fn retry(&mut self, now: Time, owner: Owner, draft: &Draft, hop: Hop, response: &Response) -> bool {
         let Some(credentials) = self.credentials_of(owner) else { return false };
         let of = |name: HeaderName, proxy| {
-            let values: Vec<_> = response.headers.get_all(&name).take(8).map(|h| h.value().to_vec()).collect();
+            let values: Vec<_> =
+                response.headers.get_all(&name).take(8).map(|h| h.value().to_vec()).collect();
             values.into_iter().filter_map(move |v| auth::Challenge::parse(&v, proxy)).collect::<Vec<_>>()
         };
         let mut challenges = of(HeaderName::WwwAuthenticate, false);
@@ -180,10 +183,19 @@ impl Endpoint {
         tx.is_some()
     }
 
-    fn on_invited(&mut self, now: Time, (id, at): (SessionId, usize), draft: &Draft, hop: Hop, outcome: Outcome) {
+    fn on_invited(
+        &mut self,
+        now: Time,
+        (id, at): (SessionId, usize),
+        draft: &Draft,
+        hop: Hop,
+        outcome: Outcome,
+    ) {
         let (status, cause) = match outcome {
             Outcome::Response(r) if r.status.is_provisional() => return self.on_progress(now, (id, at), &r),
-            Outcome::Response(r) if r.status.is_success() => return self.on_answer(now, (id, at), draft, hop, &r),
+            Outcome::Response(r) if r.status.is_success() => {
+                return self.on_answer(now, (id, at), draft, hop, &r);
+            }
             Outcome::Response(r) => {
                 let status = r.status.code();
                 (status, reason_cause(&r.headers).unwrap_or_else(|| cause_of(status)))
@@ -244,7 +256,14 @@ impl Endpoint {
         }
     }
 
-    fn on_answer(&mut self, now: Time, (id, at): (SessionId, usize), draft: &Draft, hop: Hop, response: &Response) {
+    fn on_answer(
+        &mut self,
+        now: Time,
+        (id, at): (SessionId, usize),
+        draft: &Draft,
+        hop: Hop,
+        response: &Response,
+    ) {
         let symmetric = self.sessions.get(&id).is_some_and(|s| s.trunk.is_none());
         let Some(dialog) = Dialog::from_response(draft, response, hop, symmetric) else { return };
         let Some(session) = self.sessions.get_mut(&id) else { return };

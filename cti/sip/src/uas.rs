@@ -42,7 +42,12 @@ impl Endpoint {
         }
         if self.txs.len() >= self.config.limits.transactions {
             self.count("too many transactions");
-            return self.stateless(back, &request, 503, &[(HeaderName::RetryAfter, Bytes::from_static(b"5"))]);
+            return self.stateless(
+                back,
+                &request,
+                503,
+                &[(HeaderName::RetryAfter, Bytes::from_static(b"5"))],
+            );
         }
         let n = self.begin(now, key, request.clone(), back);
         self.on_new(now, n, hop, &request);
@@ -60,7 +65,15 @@ impl Endpoint {
         }
     }
 
-    fn refuse(&mut self, now: Time, n: u64, request: &Request, status: u16, why: &'static str, extra: &[Extra]) {
+    fn refuse(
+        &mut self,
+        now: Time,
+        n: u64,
+        request: &Request,
+        status: u16,
+        why: &'static str,
+        extra: &[Extra],
+    ) {
         self.count(why);
         self.reply(now, n, request, status, extra);
     }
@@ -74,8 +87,12 @@ impl Endpoint {
             return self.refuse(now, n, request, 482, "merged request", &[]);
         }
         // Nothing that asks for an extension can be served: we have none (RFC 3261 8.2.2.3).
-        let required: Vec<Bytes> =
-            request.headers.get_all(&HeaderName::Require).take(8).map(|h| h.value().into_owned().into()).collect();
+        let required: Vec<Bytes> = request
+            .headers
+            .get_all(&HeaderName::Require)
+            .take(8)
+            .map(|h| h.value().into_owned().into())
+            .collect();
         if !required.is_empty() {
             let extra: Vec<Extra> = required.into_iter().map(|v| (HeaderName::Unsupported, v)).collect();
             return self.refuse(now, n, request, 420, "unknown extension", &extra);
@@ -104,7 +121,10 @@ impl Endpoint {
     }
 
     fn on_invite(&mut self, now: Time, n: u64, hop: Hop, request: &Request) {
-        if !matches!(request.uri.scheme().as_bytes().to_ascii_lowercase().as_slice(), b"sip" | b"sips" | b"tel") {
+        if !matches!(
+            request.uri.scheme().as_bytes().to_ascii_lowercase().as_slice(),
+            b"sip" | b"sips" | b"tel"
+        ) {
             return self.refuse(now, n, request, 416, "unknown URI scheme", &[]);
         }
         let Some((source, trunk)) = self.admit(now, n, hop, request) else { return };
@@ -112,7 +132,9 @@ impl Endpoint {
             let extra = [(HeaderName::RetryAfter, Bytes::from_static(b"5"))];
             return self.refuse(now, n, request, 503, "too many sessions", &extra);
         }
-        let Some(to) = user_of(&request.uri) else { return self.refuse(now, n, request, 404, "no number", &[]) };
+        let Some(to) = user_of(&request.uri) else {
+            return self.refuse(now, n, request, 404, "no number", &[]);
+        };
         let offer = match self.offer_of(request) {
             Ok(offer) => offer,
             Err((status, why, extra)) => return self.refuse(now, n, request, status, why, &extra),
@@ -235,7 +257,12 @@ impl Endpoint {
         let bound = self.registrar.of(&user);
         let contacts: Vec<Extra> = bound
             .iter()
-            .map(|b| (HeaderName::Contact, format!("<{}>;expires={}", b.uri, b.expires.since(now).as_secs()).into()))
+            .map(|b| {
+                (
+                    HeaderName::Contact,
+                    format!("<{}>;expires={}", b.uri, b.expires.since(now).as_secs()).into(),
+                )
+            })
             .collect();
         let has = !bound.is_empty();
         self.reply(now, n, request, 200, &contacts);
