@@ -85,6 +85,9 @@ pub(crate) const READS: usize = 64;
 /// A missing packet is given up when no more than this waits before it: two ticks.
 const LAST_MOMENT: usize = 2 * BLOCK;
 
+/// Packets more than a stream needs to begin, in which one that is missing may still come.
+const OVERTAKEN: usize = 2;
+
 /// A channel of the pool that a leg uses.
 pub(crate) struct ChannelPort {
     pub number: ChannelNo,
@@ -171,7 +174,7 @@ impl ChannelPort {
         if self.running {
             self.ahead() <= LAST_MOMENT || self.ahead() / BLOCK + held >= self.playout.bound
         } else {
-            self.ahead() / BLOCK + held >= self.playout.depth
+            self.ahead() / BLOCK + held >= self.playout.depth + OVERTAKEN
         }
     }
 

@@ -27,7 +27,7 @@ pub use self::core::{Core, CoreConfig};
 pub use channel::{Channel, ChannelFault, ChannelRead};
 pub use engine::{Engine, EngineConfig, EngineError, EngineHandle};
 pub use ports::{PortsError, RtpPorts};
-pub use prompts::{Prompt, PromptError, PromptLibrary};
+pub use prompts::{Prompt, PromptError, PromptLibrary, read_wav};
 pub use remote::{Codec, Direction, RtpRemote};
 pub use socket::Socket;
 pub use stats::{LegStats, Snapshot, Totals};

@@ -124,7 +124,11 @@ impl Default for PromptLibrary {
     }
 }
 
-fn read_wav(path: &Path) -> Result<Prompt, PromptError> {
+/// Reads a WAV file of any rate, mono or more, as A-law at 8000 samples a second.
+///
+/// # Errors
+/// Names the file and what is wrong with it.
+pub fn read_wav(path: &Path) -> Result<Prompt, PromptError> {
     let broken = |source| PromptError::Wav { path: path.into(), source };
     let sound = |what: String| PromptError::Sound { path: path.into(), what };
     let mut wav = hound::WavReader::open(path).map_err(broken)?;
