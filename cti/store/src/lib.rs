@@ -11,5 +11,5 @@ mod query;
 mod schema;
 mod store;
 
-pub use query::{JournalEntry, RecordFilter};
+pub use query::{JournalEntry, Reader, RecordFilter};
 pub use store::{Recovery, Store, StoreError, StoreStats};

@@ -1,7 +1,8 @@
-use crate::{Store, StoreError};
+use crate::StoreError;
 use demarc_call::{CallRecord, Fact};
 use demarc_model::CallId;
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use std::path::Path;
 
 /// A fact with its number and its time.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -35,11 +36,27 @@ pub struct RecordFilter {
     pub disposition: Option<String>,
 }
 
-impl Store {
+/// Reads the database, beside its writer and without delaying it (SQLite's WAL mode).
+pub struct Reader {
+    db: Connection,
+}
+
+impl Reader {
     /// The most rows that one query returns.
     pub const MAX_ROWS: usize = 1000;
 
-    /// Records of finished calls, the newest first: at most `limit` (and [`Store::MAX_ROWS`]), with a number below `before`.
+    /// Opens the database that a [`crate::Store`] has made.
+    ///
+    /// # Errors
+    /// The file is not there or cannot be opened.
+    pub fn open(path: &Path) -> Result<Reader, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags).map_err(StoreError::Open)?;
+        db.busy_timeout(std::time::Duration::from_millis(250)).map_err(StoreError::Open)?;
+        Ok(Reader { db })
+    }
+
+    /// Records of finished calls, the newest first: at most `limit` (and [`Reader::MAX_ROWS`]), with a number below `before`.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -66,7 +83,7 @@ impl Store {
             filter.disposition,
             limit.min(Self::MAX_ROWS) as i64
         ];
-        let mut statement = self.db().prepare_cached(sql).map_err(StoreError::Read)?;
+        let mut statement = self.db.prepare_cached(sql).map_err(StoreError::Read)?;
         let rows = statement.query_map(values, |row| row.get::<_, String>(0)).map_err(StoreError::Read)?;
         rows.map(|row| record(&row.map_err(StoreError::Read)?)).collect()
     }
@@ -77,13 +94,13 @@ impl Store {
     /// The database cannot be read.
     pub fn call(&self, id: CallId) -> Result<Option<CallRecord>, StoreError> {
         let mut statement =
-            self.db().prepare_cached("SELECT record FROM calls WHERE id = ?1").map_err(StoreError::Read)?;
+            self.db.prepare_cached("SELECT record FROM calls WHERE id = ?1").map_err(StoreError::Read)?;
         let id = i64::try_from(id.0).unwrap_or(i64::MAX);
         let row = statement.query_row([id], |row| row.get::<_, String>(0)).optional().map_err(StoreError::Read)?;
         row.map(|text| record(&text)).transpose()
     }
 
-    /// The journal from the number `from_seq` on, at most `limit` (and [`Store::MAX_ROWS`]) entries.
+    /// The journal from the number `from_seq` on, at most `limit` (and [`Reader::MAX_ROWS`]) entries.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -92,7 +109,7 @@ impl Store {
         self.entries(sql, from_seq, limit)
     }
 
-    /// The journal of one call, at most `limit` (and [`Store::MAX_ROWS`]) entries.
+    /// The journal of one call, at most `limit` (and [`Reader::MAX_ROWS`]) entries.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -102,7 +119,7 @@ impl Store {
     }
 
     fn entries(&self, sql: &str, key: i64, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {
-        let mut statement = self.db().prepare_cached(sql).map_err(StoreError::Read)?;
+        let mut statement = self.db.prepare_cached(sql).map_err(StoreError::Read)?;
         let values = params![key, limit.min(Self::MAX_ROWS) as i64];
         let rows = statement.query_map(values, raw_entry).map_err(StoreError::Read)?;
         rows.map(|row| entry(row.map_err(StoreError::Read)?)).collect()

@@ -1,4 +1,4 @@
-use crate::{query, schema};
+use crate::{Reader, query, schema};
 use demarc_call::{CallRecord, Fact, Ledger};
 use demarc_model::{CallId, Cause};
 use rusqlite::{Connection, Transaction, params};
@@ -82,6 +82,7 @@ struct Pending {
 /// The database. It has one owner, who writes; any number of other connections may read the file.
 pub struct Store {
     db: Connection,
+    reader: Reader,
     /// Holds the lock that keeps a second daemon off this database; the kernel drops it with the process.
     _owner: Connection,
     ledger: Ledger,
@@ -103,8 +104,9 @@ impl Store {
         let owner = own(path)?;
         let mut db = Connection::open(path).map_err(StoreError::Open)?;
         schema::migrate(&mut db)?;
+        let reader = Reader::open(path)?;
         let (ledger, pending) = (Ledger::new(), VecDeque::new());
-        let mut store = Store { db, _owner: owner, ledger, pending, stats: StoreStats::default() };
+        let mut store = Store { db, reader, _owner: owner, ledger, pending, stats: StoreStats::default() };
         let recovered = store.recover()?;
         let next_call_id = store.next_call_id().map_err(StoreError::Read)?;
         Ok((store, Recovery { next_call_id, recovered }))
@@ -147,8 +149,9 @@ impl Store {
         StoreStats { facts_waiting: self.pending.len(), ..self.stats }
     }
 
-    pub(crate) fn db(&self) -> &Connection {
-        &self.db
+    /// For queries, on a connection of its own.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     fn write(&mut self) -> rusqlite::Result<i64> {

@@ -3,7 +3,7 @@
 
 use demarc_call::{CallRecord, Fact};
 use demarc_model::CallId;
-use demarc_store::{JournalEntry, RecordFilter, Store};
+use demarc_store::{JournalEntry, Reader, RecordFilter, Store};
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{BufRead, BufReader},
@@ -35,7 +35,7 @@ fn write_and_kill(path: &Path, seed: u64, lines: usize) -> Vec<(String, CallId)>
 fn whole_journal(store: &Store) -> Vec<JournalEntry> {
     let mut all: Vec<JournalEntry> = Vec::new();
     loop {
-        let page = store.journal(all.last().map_or(0, |e| e.seq + 1), Store::MAX_ROWS).unwrap();
+        let page = store.reader().journal(all.last().map_or(0, |e| e.seq + 1), Reader::MAX_ROWS).unwrap();
         if page.is_empty() {
             return all;
         }
@@ -47,7 +47,7 @@ fn all_records(store: &Store) -> Vec<CallRecord> {
     let mut all: Vec<CallRecord> = Vec::new();
     loop {
         let before = all.last().map(|r| r.id);
-        let page = store.records(Store::MAX_ROWS, before, &RecordFilter::default()).unwrap();
+        let page = store.reader().records(Reader::MAX_ROWS, before, &RecordFilter::default()).unwrap();
         if page.is_empty() {
             return all;
         }

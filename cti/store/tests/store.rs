@@ -29,14 +29,14 @@ fn a_batch_is_numbered_and_the_calls_it_ends_have_records() {
     let alarm = Fact::Alarm { span: SpanNo::new(1).unwrap(), alarm: Alarm::Red };
     assert_eq!(store.append(1000, &[offered(1, "100"), offered(2, "200"), alarm.clone()]).unwrap(), 3);
     assert_eq!(store.append(3000, &[ended(2, Cause::USER_BUSY)]).unwrap(), 4);
-    let rows = store.records(10, None, &RecordFilter::default()).unwrap();
+    let rows = store.reader().records(10, None, &RecordFilter::default()).unwrap();
     assert_eq!(rows.iter().map(|r| (r.id.0, r.start_ms, r.end_ms)).collect::<Vec<_>>(), [(2, 1000, 3000)]);
     assert_eq!(rows[0].disposition, Disposition::Busy);
-    assert_eq!(store.call(CallId(2)).unwrap(), Some(rows[0].clone()));
-    assert_eq!(store.call(CallId(1)).unwrap(), None);
-    let tail: Vec<_> = store.journal(3, 10).unwrap().into_iter().map(|e| (e.seq, e.fact)).collect();
+    assert_eq!(store.reader().call(CallId(2)).unwrap(), Some(rows[0].clone()));
+    assert_eq!(store.reader().call(CallId(1)).unwrap(), None);
+    let tail: Vec<_> = store.reader().journal(3, 10).unwrap().into_iter().map(|e| (e.seq, e.fact)).collect();
     assert_eq!(tail, [(3, alarm), (4, ended(2, Cause::USER_BUSY))]);
-    assert_eq!(store.journal_of(CallId(2), 10).unwrap().len(), 2);
+    assert_eq!(store.reader().journal_of(CallId(2), 10).unwrap().len(), 2);
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn records_are_filtered_and_paged_from_the_newest() {
         store.append(n as i64 * 1000, &[offered(n, if n < 4 { "100" } else { "200" }), ended(n, cause)]).unwrap();
     }
     let ids = |limit, before: Option<u64>, filter: &RecordFilter| -> Vec<u64> {
-        store.records(limit, before.map(CallId), filter).unwrap().iter().map(|r| r.id.0).collect()
+        store.reader().records(limit, before.map(CallId), filter).unwrap().iter().map(|r| r.id.0).collect()
     };
     let all = RecordFilter::default();
     assert_eq!(ids(2, None, &all), [6, 5]);
@@ -67,11 +67,11 @@ fn calls_left_open_end_once_with_cause_41_and_numbers_go_on() {
     drop(store);
     let (store, recovery) = Store::open(&path).unwrap();
     assert_eq!((recovery.next_call_id, recovery.recovered), (CallId(9), vec![CallId(7)]));
-    let record = store.call(CallId(7)).unwrap().unwrap();
+    let record = store.reader().call(CallId(7)).unwrap().unwrap();
     assert_eq!((record.cause, record.recovered, record.end_ms), (Cause::TEMPORARY_FAILURE, true, 5000));
     drop(store);
     let (store, again) = Store::open(&path).unwrap();
-    assert_eq!((again.recovered.len(), store.journal(1, 10).unwrap().len()), (0, 4));
+    assert_eq!((again.recovered.len(), store.reader().journal(1, 10).unwrap().len()), (0, 4));
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn pruning_spares_open_calls_and_never_gives_a_number_twice() {
     assert_eq!(store.prune(2000).unwrap(), 0);
     store.append(3000, &[ended(1, Cause::USER_BUSY)]).unwrap();
     while store.prune(i64::MAX).unwrap() > 0 {}
-    assert!(store.journal(1, 10).unwrap().is_empty());
+    assert!(store.reader().journal(1, 10).unwrap().is_empty());
     drop(store);
     assert_eq!(Store::open(&path).unwrap().1.next_call_id, CallId(3));
 }
@@ -97,12 +97,12 @@ fn a_batch_that_cannot_be_written_waits_and_comes_with_the_next_in_order() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let error = store.append(1000, &[offered(1, "1"), ended(1, Cause::USER_BUSY)]).unwrap_err();
     assert!(matches!(error, StoreError::Write { waiting: 2, .. }), "{error}");
-    assert!(store.call(CallId(1)).unwrap().is_none());
+    assert!(store.reader().call(CallId(1)).unwrap().is_none());
     other.execute_batch("ROLLBACK").unwrap();
     assert_eq!(store.append(2000, &[offered(2, "1")]).unwrap(), 3);
-    let times: Vec<_> = store.journal(1, 10).unwrap().iter().map(|e| e.at_ms).collect();
+    let times: Vec<_> = store.reader().journal(1, 10).unwrap().iter().map(|e| e.at_ms).collect();
     assert_eq!(times, [1000, 1000, 2000], "facts keep the time they were given");
-    assert_eq!(store.call(CallId(1)).unwrap().unwrap().cause, Cause::USER_BUSY);
+    assert_eq!(store.reader().call(CallId(1)).unwrap().unwrap().cause, Cause::USER_BUSY);
     let stats = store.stats();
     assert_eq!((stats.failed_appends, stats.facts_waiting, stats.facts_written), (1, 0, 3));
 }

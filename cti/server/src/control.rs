@@ -1,0 +1,158 @@
+//! The control thread: the one owner of the call model and of the journal.
+//!
+//! It takes what has come in since the last round, runs [`Control`] over it, writes what happened into the journal in
+//! one transaction, and only then lets the outputs take effect. So nothing that a caller could notice is missing after
+//! a crash.
+
+use crate::{clock::Clock, media::Media, outlets::Outlets, status::Status};
+use demarc_call::{AgentEvent, Control, Fact, Output};
+use demarc_model::{AgentId, LegEvent, LegId, MediaEvent, Time};
+use demarc_store::Store;
+use std::{thread, time::Duration};
+use tokio::sync::mpsc;
+
+/// Inputs that may wait for the control thread; senders wait beyond it, and media events are dropped.
+const INPUT_QUEUE: usize = 16_384;
+/// Inputs handled in one round, so in one transaction.
+const BATCH: usize = 512;
+/// How long calls may take to clear when the daemon stops.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
+
+/// What can happen to call control.
+#[derive(Debug)]
+pub enum Input {
+    /// A line or a SIP session says something of a leg.
+    Leg(LegId, LegEvent),
+    /// The media engine says something.
+    Media(MediaEvent),
+    /// An agent's telephone came or went.
+    Agent(AgentId, AgentEvent),
+    /// Something for the journal alone, such as an alarm.
+    Fact(Fact),
+    /// Clear all calls, then end.
+    Shutdown,
+}
+
+/// The way in, for every task and thread.
+#[derive(Clone, Debug)]
+pub struct Inputs(mpsc::Sender<Input>);
+
+impl Inputs {
+    /// A queue with its other end for the control thread.
+    pub fn channel() -> (Inputs, mpsc::Receiver<Input>) {
+        let (sender, receiver) = mpsc::channel(INPUT_QUEUE);
+        (Inputs(sender), receiver)
+    }
+
+    /// Waits while the queue is full; after the end of the control thread the input is dropped.
+    pub async fn send(&self, input: Input) {
+        let _ = self.0.send(input).await;
+    }
+
+    /// Never waits: a full queue drops the input. For the media thread, whose tick must not stop.
+    pub fn offer(&self, input: Input) {
+        if self.0.try_send(input).is_err() {
+            tracing::warn!("call control does not keep up: a media event was dropped");
+        }
+    }
+}
+
+/// What the thread is made of.
+pub struct ControlThread {
+    /// The call model.
+    pub control: Control,
+    /// The journal.
+    pub store: Store,
+    /// What comes in.
+    pub inputs: mpsc::Receiver<Input>,
+    /// Where leg commands go.
+    pub outlets: Outlets,
+    /// Where media commands go.
+    pub media: Media,
+    /// The clock.
+    pub clock: Clock,
+    /// Where the state is published.
+    pub status: Status,
+}
+
+impl ControlThread {
+    /// Starts it. It ends after [`Input::Shutdown`], when all legs are released or the limit is over.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn spawn(self) -> std::io::Result<thread::JoinHandle<()>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        thread::Builder::new().name("control".into()).spawn(move || runtime.block_on(self.run()))
+    }
+
+    async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut end: Option<Time> = None;
+        loop {
+            let due = [self.control.poll_timeout(), end].into_iter().flatten().min();
+            tokio::select! {
+                count = self.inputs.recv_many(&mut batch, BATCH) => if count == 0 { return },
+                () = self.clock.sleep_until(due) => {}
+            }
+            if batch.iter().any(|input| matches!(input, Input::Shutdown)) {
+                end.get_or_insert(self.clock.now() + SHUTDOWN_LIMIT);
+            }
+            self.round(&mut batch);
+            if end.is_some_and(|end| self.control.is_idle() || end <= self.clock.now()) {
+                return;
+            }
+        }
+    }
+
+    fn round(&mut self, batch: &mut Vec<Input>) {
+        let now = self.clock.now();
+        let mut facts = Vec::new();
+        for input in batch.drain(..) {
+            self.handle(now, input, &mut facts);
+        }
+        self.control.handle_timeout(now);
+        self.settle(facts);
+        // What an outlet refuses comes back as a released leg at once.
+        while let Some((leg, cause)) = self.outlets.refused() {
+            self.control.handle_leg(now, leg, LegEvent::Released { cause });
+            self.settle(Vec::new());
+        }
+        self.status.publish_calls(self.control.snapshot(now));
+    }
+
+    fn handle(&mut self, now: Time, input: Input, facts: &mut Vec<Fact>) {
+        match input {
+            Input::Leg(leg, event) => {
+                self.outlets.note(leg, &event);
+                self.control.handle_leg(now, leg, event);
+            }
+            Input::Media(event) => self.control.handle_media(now, event),
+            Input::Agent(agent, event) => self.control.handle_agent(now, &agent, event),
+            Input::Fact(fact) => facts.push(fact),
+            Input::Shutdown => self.control.handle_shutdown(now),
+        }
+    }
+
+    /// Journal first, effects after.
+    fn settle(&mut self, mut facts: Vec<Fact>) {
+        let mut effects = Vec::new();
+        while let Some(output) = self.control.poll_output() {
+            match output {
+                Output::Fact(fact) => facts.push(fact),
+                effect => effects.push(effect),
+            }
+        }
+        if !facts.is_empty()
+            && let Err(error) = self.store.append(Clock::wall_ms(), &facts)
+        {
+            self.status.journal_failed(&error);
+        }
+        for effect in effects {
+            match effect {
+                Output::Leg(leg, command) => self.outlets.send(leg, command),
+                Output::Media(command) => self.media.command(command),
+                Output::Fact(_) => {}
+            }
+        }
+    }
+}

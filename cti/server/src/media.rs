@@ -1,0 +1,44 @@
+//! The media engine as the tasks use it: what it cannot take is logged, and the leg has no sound.
+
+use demarc_media::{EngineError, EngineHandle, RtpRemote};
+use demarc_model::{ChannelNo, LegId, MediaCommand};
+use std::net::UdpSocket;
+
+/// A handle whose commands cannot fail for the caller.
+#[derive(Clone)]
+pub struct Media(pub EngineHandle);
+
+impl Media {
+    /// See [`EngineHandle::attach_channel`].
+    pub fn attach_channel(&self, leg: LegId, channel: ChannelNo) {
+        told(leg, self.0.attach_channel(leg, channel));
+    }
+
+    /// See [`EngineHandle::attach_rtp`].
+    pub fn attach_rtp(&self, leg: LegId, socket: UdpSocket, remote: RtpRemote) {
+        told(leg, self.0.attach_rtp(leg, socket, remote));
+    }
+
+    /// See [`EngineHandle::update_rtp`].
+    pub fn update_rtp(&self, leg: LegId, remote: RtpRemote) {
+        told(leg, self.0.update_rtp(leg, remote));
+    }
+
+    /// See [`EngineHandle::detach`].
+    pub fn detach(&self, leg: LegId) {
+        told(leg, self.0.detach(leg));
+    }
+
+    /// See [`EngineHandle::command`].
+    pub fn command(&self, command: MediaCommand) {
+        if let Err(error) = self.0.command(command) {
+            tracing::error!(%error, "a media command was lost");
+        }
+    }
+}
+
+fn told(leg: LegId, result: Result<(), EngineError>) {
+    if let Err(error) = result {
+        tracing::error!(%leg, %error, "a media command was lost");
+    }
+}

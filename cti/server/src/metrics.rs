@@ -1,0 +1,105 @@
+//! Prometheus' text format (exposition format 0.0.4).
+
+use crate::status::{ChannelState, Status};
+use std::fmt::{Display, Write};
+
+struct Text(String);
+
+impl Text {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn value(&mut self, name: &str, labels: &[(&str, &dyn Display)], value: impl Display) {
+        let labels: Vec<_> = labels.iter().map(|(key, text)| format!("{key}=\"{}\"", escaped(text))).collect();
+        let _ = match labels.is_empty() {
+            true => writeln!(self.0, "{name} {value}"),
+            false => writeln!(self.0, "{name}{{{}}} {value}", labels.join(",")),
+        };
+    }
+
+    fn single(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
+        self.family(name, kind, help);
+        self.value(name, &[], value);
+    }
+}
+
+fn escaped(text: &dyn Display) -> String {
+    text.to_string().replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+/// All metrics of the daemon.
+pub fn render(status: &Status, media: Option<&demarc_media::Snapshot>) -> String {
+    let mut text = Text(String::new());
+    calls(&mut text, status);
+    spans(&mut text, status);
+    sip(&mut text, status);
+    if let Some(snapshot) = media {
+        engine(&mut text, snapshot);
+    }
+    text.0
+}
+
+fn calls(text: &mut Text, status: &Status) {
+    let calls = status.calls();
+    text.single("demarc_calls", "gauge", "Calls up now.", calls.calls.len());
+    text.family("demarc_queue_waiting", "gauge", "Callers waiting in a queue.");
+    for queue in &calls.queues {
+        text.value("demarc_queue_waiting", &[("queue", &queue.name)], queue.waiting);
+    }
+    text.family("demarc_agent_state", "gauge", "1 for the state that an agent is in.");
+    for agent in &calls.agents {
+        let state = serde_json::to_value(agent.state).unwrap_or_default();
+        let state = state.as_str().unwrap_or("unknown");
+        text.value("demarc_agent_state", &[("agent", &agent.id), ("state", &state)], 1);
+    }
+    let errors = status.journal_errors();
+    text.single("demarc_journal_errors_total", "counter", "Times the journal could not be written.", errors);
+}
+
+fn spans(text: &mut Text, status: &Status) {
+    text.family("demarc_span_in_service", "gauge", "1 when a span can carry calls.");
+    for span in &status.spans {
+        let span = span.borrow();
+        let labels: [(&str, &dyn Display); 2] = [("span", &span.number), ("alarm", &span.alarm)];
+        text.value("demarc_span_in_service", &labels, u8::from(span.in_service()));
+    }
+    text.family("demarc_channels", "gauge", "Bearer channels of a span by state.");
+    for span in &status.spans {
+        let span = span.borrow();
+        let states =
+            [("idle", ChannelState::Idle), ("busy", ChannelState::Busy), ("out_of_service", ChannelState::OutOfService)];
+        for (word, state) in states {
+            let count = span.channels.iter().filter(|c| c.state == state).count();
+            text.value("demarc_channels", &[("span", &span.number), ("state", &word)], count);
+        }
+    }
+}
+
+fn sip(text: &mut Text, status: &Status) {
+    let sip = status.sip.borrow();
+    text.single("demarc_sip_sessions", "gauge", "SIP sessions now.", sip.sessions);
+    text.single("demarc_sip_transactions", "gauge", "SIP transactions now.", sip.transactions);
+    text.single("demarc_sip_contacts", "gauge", "Registered contacts now.", sip.contacts);
+    text.single("demarc_sip_connections", "gauge", "SIP stream connections now.", sip.connections);
+    text.single("demarc_sip_received_total", "counter", "SIP messages received.", sip.received);
+    text.single("demarc_sip_sent_total", "counter", "SIP messages sent.", sip.sent);
+    text.family("demarc_sip_rejected_total", "counter", "SIP messages refused or dropped, by reason.");
+    for (reason, count) in &sip.rejected {
+        text.value("demarc_sip_rejected_total", &[("reason", reason)], count);
+    }
+}
+
+fn engine(text: &mut Text, snapshot: &demarc_media::Snapshot) {
+    let totals = &snapshot.totals;
+    text.single("demarc_media_legs", "gauge", "Legs with sound now.", snapshot.legs.len());
+    text.single("demarc_media_ticks_total", "counter", "Ticks of the media engine.", totals.ticks);
+    text.single("demarc_media_late_ticks_total", "counter", "Ticks more than 10 ms late.", totals.late_ticks);
+    let worst = totals.worst_delay.as_secs_f64();
+    text.single("demarc_media_worst_tick_delay_seconds", "gauge", "The latest that a tick has begun.", worst);
+    let real_time = u8::from(totals.real_time);
+    text.single("demarc_media_real_time", "gauge", "1 when the engine has real-time priority.", real_time);
+    for (name, value) in totals.legs.iter() {
+        text.single(&format!("demarc_media_{name}_total"), "counter", "Sum over all legs since the start.", value);
+    }
+}

@@ -1,0 +1,163 @@
+//! Which task a leg's commands go to: the span that has its channel, or SIP.
+
+use crate::status::SpanView;
+use demarc_model::{Cause, Destination, LegCommand, LegEvent, LegId, Origin, SpanNo};
+use std::collections::{BTreeMap, VecDeque};
+use tokio::sync::{mpsc, watch};
+
+/// Commands that may wait for one task. A task that is that far behind gets no new legs.
+pub const COMMAND_QUEUE: usize = 4096;
+
+/// The way to one task.
+pub type Commands = mpsc::Sender<(LegId, LegCommand)>;
+
+/// The way to a span's task, and what is known of the span.
+pub struct SpanOutlet {
+    /// Its task.
+    pub commands: Commands,
+    /// Its state, published by the task.
+    pub view: watch::Receiver<SpanView>,
+}
+
+impl SpanOutlet {
+    fn number(&self) -> SpanNo {
+        self.view.borrow().number
+    }
+}
+
+/// All of them.
+pub struct Outlets {
+    sip: Commands,
+    spans: Vec<SpanOutlet>,
+    legs: BTreeMap<LegId, Commands>,
+    refused: VecDeque<(LegId, Cause)>,
+}
+
+impl Outlets {
+    /// None has a leg yet.
+    pub fn new(sip: Commands, spans: Vec<SpanOutlet>) -> Outlets {
+        Outlets { sip, spans, legs: BTreeMap::new(), refused: VecDeque::new() }
+    }
+
+    /// Learns from what comes in where a leg lives, and that it is over.
+    pub fn note(&mut self, leg: LegId, event: &LegEvent) {
+        match event {
+            LegEvent::Offered { origin: Origin::Channel { span, .. }, .. } => {
+                if let Some(outlet) = self.spans.iter().find(|outlet| outlet.number() == *span) {
+                    self.legs.insert(leg, outlet.commands.clone());
+                }
+            }
+            LegEvent::Offered { .. } => drop(self.legs.insert(leg, self.sip.clone())),
+            LegEvent::Released { .. } => drop(self.legs.remove(&leg)),
+            _ => {}
+        }
+    }
+
+    /// Sends a command without waiting.
+    pub fn send(&mut self, leg: LegId, command: LegCommand) {
+        let commands = match &command {
+            LegCommand::Dial { to, .. } => match self.choose(to) {
+                Ok(commands) => {
+                    self.legs.insert(leg, commands.clone());
+                    commands
+                }
+                Err(cause) => return self.refused.push_back((leg, cause)),
+            },
+            _ => match self.legs.get(&leg) {
+                Some(commands) => commands.clone(),
+                None => return,
+            },
+        };
+        if commands.try_send((leg, command)).is_err() {
+            tracing::error!(%leg, "a line task does not take commands: the leg is given up");
+            self.legs.remove(&leg);
+            self.refused.push_back((leg, Cause::TEMPORARY_FAILURE));
+        }
+    }
+
+    /// A leg that no task took, and why.
+    pub fn refused(&mut self) -> Option<(LegId, Cause)> {
+        self.refused.pop_front()
+    }
+
+    /// The task for a destination. Of a group's spans the one with the most free channels, so that the load spreads.
+    fn choose(&self, to: &Destination) -> Result<Commands, Cause> {
+        let Destination::Group { group, .. } = to else { return Ok(self.sip.clone()) };
+        let rooms = self.spans.iter().filter_map(|outlet| {
+            let view = outlet.view.borrow();
+            (view.group == *group && view.in_service()).then(|| (view.free(), outlet))
+        });
+        match rooms.max_by_key(|(free, _)| *free) {
+            None => Err(Cause::NETWORK_OUT_OF_ORDER),
+            Some((0, _)) => Err(Cause::NO_CIRCUIT),
+            Some((_, outlet)) => Ok(outlet.commands.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::{ChannelState, ChannelView};
+    use demarc_model::ChannelNo;
+
+    struct Span {
+        outlet: Option<SpanOutlet>,
+        commands: mpsc::Receiver<(LegId, LegCommand)>,
+        view: watch::Sender<SpanView>,
+    }
+
+    fn span(number: u16, free: u8) -> Span {
+        let (sender, commands) = mpsc::channel(4);
+        let mut view = SpanView::new(SpanNo::new(number).unwrap(), "pstn", "user");
+        view.alarm = demarc_model::Alarm::Ok;
+        view.link_up = true;
+        set_free(&mut view, free);
+        let (view, receiver) = watch::channel(view);
+        Span { outlet: Some(SpanOutlet { commands: sender, view: receiver }), commands, view }
+    }
+
+    fn set_free(view: &mut SpanView, free: u8) {
+        let idle = |slot| ChannelView {
+            channel: ChannelNo::new(slot).unwrap(),
+            span: view.number,
+            timeslot: slot as u8,
+            state: ChannelState::Idle,
+            leg: None,
+        };
+        view.channels = (1..=u16::from(free)).map(idle).collect();
+    }
+
+    fn dial(group: &str) -> LegCommand {
+        LegCommand::Dial { to: Destination::Group { group: group.into(), number: "1".into() }, from: None }
+    }
+
+    #[test]
+    fn a_group_call_takes_the_span_with_most_room_and_else_says_why_not() {
+        let (sip, _sip) = mpsc::channel(4);
+        let (mut one, mut two) = (span(1, 3), span(2, 9));
+        let mut outlets = Outlets::new(sip, [&mut one, &mut two].map(|s| s.outlet.take().unwrap()).into());
+        outlets.send(LegId(1), dial("pstn"));
+        assert_eq!(two.commands.try_recv().unwrap().0, LegId(1));
+        two.view.send_modify(|view| view.link_up = false);
+        outlets.send(LegId(3), dial("pstn"));
+        assert_eq!(one.commands.try_recv().unwrap().0, LegId(3));
+        one.view.send_modify(|view| set_free(view, 0));
+        outlets.send(LegId(5), dial("pstn"));
+        assert_eq!(outlets.refused(), Some((LegId(5), Cause::NO_CIRCUIT)));
+        one.view.send_modify(|view| view.alarm = demarc_model::Alarm::Red);
+        outlets.send(LegId(7), dial("pstn"));
+        assert_eq!(outlets.refused(), Some((LegId(7), Cause::NETWORK_OUT_OF_ORDER)));
+    }
+
+    #[test]
+    fn a_full_task_gives_the_leg_up_instead_of_waiting() {
+        let (sip, _receiver) = mpsc::channel(1);
+        let mut outlets = Outlets::new(sip, Vec::new());
+        let to = || Destination::Trunk { trunk: "carrier".into(), number: "1".into() };
+        outlets.send(LegId(1), LegCommand::Dial { to: to(), from: None });
+        outlets.send(LegId(3), LegCommand::Dial { to: to(), from: None });
+        assert_eq!(outlets.refused(), Some((LegId(3), Cause::TEMPORARY_FAILURE)));
+        assert_eq!(outlets.refused(), None);
+    }
+}

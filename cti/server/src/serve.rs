@@ -1,0 +1,337 @@
+//! `demarc serve`: puts the parts together, in the order in which they need each other, and runs until a signal.
+
+use crate::{
+    clock::Clock,
+    config::{self, Config, Side},
+    control::{ControlThread, Input, Inputs},
+    http,
+    legs::LegNumbers,
+    media::Media,
+    outlets::{Outlets, SpanOutlet},
+    plan, prompts, sip, span,
+    status::Status,
+};
+use dahdi_abi::Devices;
+use demarc_board::{BearerChannel, BoardError, Control as Board, DChannel, SpanInfo};
+use demarc_call::{Control, Fact};
+use demarc_media::{Engine, EngineConfig, EngineError, EngineHandle, RtpPorts};
+use demarc_model::{CallId, SpanNo};
+use demarc_sip::{Endpoint, Network, Trunk, User};
+use demarc_store::{Reader, Store, StoreError};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::JoinHandle,
+    time::Duration,
+};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+};
+
+/// Why the daemon cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The board or its driver.
+    #[error(transparent)]
+    Board(#[from] BoardError),
+    /// A span of the configuration is not there.
+    #[error("span {number}: {place} has no such span; it has {found}; correct [[span]] number, or see `dahdi_scan`")]
+    NoSpan {
+        /// As configured.
+        number: SpanNo,
+        /// The device directory.
+        place: String,
+        /// What there is.
+        found: String,
+    },
+    /// A span has no D-channel.
+    #[error("span {number}: no channel of it is configured as a D-channel; write dchan=16 in system.conf and run dahdi_cfg")]
+    NoDChannel {
+        /// The span.
+        number: SpanNo,
+    },
+    /// A port in use.
+    #[error(transparent)]
+    Sip(#[from] sip::SipListenError),
+    /// A port in use.
+    #[error(transparent)]
+    Http(#[from] http::HttpListenError),
+    /// A prompt.
+    #[error(transparent)]
+    Prompt(#[from] prompts::LoadError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The state directory.
+    #[error("{path}: cannot be made; write another directory as state, or give this user the right to make it")]
+    State {
+        /// The directory.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The media engine.
+    #[error(transparent)]
+    Media(#[from] EngineError),
+    /// The operating system gives no thread, or no random numbers.
+    #[error("the operating system refuses a resource")]
+    System(#[from] std::io::Error),
+}
+
+/// A daemon that runs.
+pub struct Daemon {
+    inputs: Inputs,
+    media: EngineHandle,
+    control: JoinHandle<()>,
+    tasks: tokio::task::JoinSet<()>,
+    /// Where the console is.
+    pub http: SocketAddr,
+    /// Where SIP datagrams are taken.
+    pub sip: SocketAddr,
+    /// Its state.
+    pub status: Status,
+}
+
+/// Starts everything. `base` is the folder that prompt files are relative to.
+///
+/// # Errors
+/// The first thing that is missing; what was started ends again.
+pub async fn start(config: &Config, base: &Path, devices: Arc<dyn Devices>) -> Result<Daemon, ServeError> {
+    std::fs::create_dir_all(&config.state)
+        .map_err(|source| ServeError::State { path: config.state.clone(), source })?;
+    // Ports first: a second daemon must stop before it touches the database or a board.
+    let http_listener = http::bind(config.http.listen).await?;
+    let http_address = http_listener.local_addr()?;
+    let sockets = sip::bind(&config.listeners()).await?;
+    let clock = Clock::start();
+    let (inputs, receiver) = Inputs::channel();
+    let media = start_media(config, base, &inputs)?;
+    let boards = open_boards(config, &*devices, &media)?;
+    let (mut store, next_call, reader) = open_store(config)?;
+    store.append(Clock::wall_ms(), &[Fact::Started { version: env!("CARGO_PKG_VERSION").into() }])?;
+
+    let shared = Shared { clock, inputs, media: Media(media), numbers: LegNumbers::default() };
+    let mut tasks = tokio::task::JoinSet::new();
+    let spans = boards.into_iter().map(|board| start_span(board, &shared, &mut tasks)).collect::<Vec<_>>();
+    let sip_address = sockets.udp_address();
+    let (sip_commands, sip_stats) = start_sip(config, sockets, &shared, &mut tasks)?;
+
+    let control = Control::new(plan(config), next_call);
+    let views = spans.iter().map(|s| s.view.clone()).collect();
+    let status = Status::new(views, sip_stats, control.snapshot(clock.now()));
+    let thread = ControlThread {
+        control,
+        store,
+        inputs: receiver,
+        outlets: Outlets::new(sip_commands, spans),
+        media: shared.media.clone(),
+        clock,
+        status: status.clone(),
+    };
+    let control = thread.spawn()?;
+    start_http(http_listener, &status, &shared, reader, &mut tasks);
+    let Shared { inputs, media: Media(media), .. } = shared;
+    Ok(Daemon { inputs, media, control, tasks, http: http_address, sip: sip_address, status })
+}
+
+impl Daemon {
+    /// Waits until every span's data link is up; `false` when that takes longer than `limit`.
+    pub async fn spans_up(&self, limit: Duration) -> bool {
+        let all = async {
+            for span in &self.status.spans {
+                let _ = span.clone().wait_for(|view| view.in_service()).await;
+            }
+        };
+        tokio::time::timeout(limit, all).await.is_ok()
+    }
+
+    /// Clears all calls, closes the journal, lets the tasks end.
+    pub async fn stop(mut self) {
+        self.inputs.send(Input::Shutdown).await;
+        let control = self.control;
+        let ended = tokio::task::spawn_blocking(move || control.join()).await;
+        if !matches!(ended, Ok(Ok(()))) {
+            tracing::error!("the control thread did not end in good order");
+        }
+        self.tasks.shutdown().await;
+        let media = self.media;
+        // A second wait of the engine's tick at most.
+        let _ = tokio::task::spawn_blocking(move || media.stop()).await;
+    }
+}
+
+/// What every task is given.
+struct Shared {
+    clock: Clock,
+    inputs: Inputs,
+    media: Media,
+    numbers: LegNumbers,
+}
+
+fn plan(config: &Config) -> demarc_call::Plan {
+    match plan::plan(config) {
+        Ok(plan) => plan,
+        Err(problem) => unreachable!("the plan is checked when the configuration is read: {problem}"),
+    }
+}
+
+fn start_media(config: &Config, base: &Path, inputs: &Inputs) -> Result<EngineHandle, ServeError> {
+    let library = prompts::load(config, base)?;
+    let mut engine = EngineConfig { prompts: Arc::new(library), ..EngineConfig::default() };
+    engine.core.silent_after = Duration::from_secs(config.rtp.timeout_seconds.into());
+    let inputs = inputs.clone();
+    Ok(Engine::spawn(engine, Box::new(move |event| inputs.offer(Input::Media(event))))?)
+}
+
+fn open_store(config: &Config) -> Result<(Store, CallId, Reader), ServeError> {
+    let path = config.state.join("demarc.db");
+    let (store, recovery) = Store::open(&path)?;
+    if !recovery.recovered.is_empty() {
+        let calls = recovery.recovered.len();
+        tracing::warn!(calls, "calls that the last run left open were closed with cause 41");
+    }
+    Ok((store, recovery.next_call_id, Reader::open(&path)?))
+}
+
+/// A span, opened.
+struct OpenBoard {
+    info: SpanInfo,
+    board: Board,
+    d_channel: DChannel,
+    config: config::Span,
+}
+
+fn open_boards(
+    config: &Config,
+    devices: &dyn Devices,
+    media: &EngineHandle,
+) -> Result<Vec<OpenBoard>, ServeError> {
+    if config.spans.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = demarc_board::discover(devices)?;
+    config.spans.iter().map(|span| open_board(span, &found, devices, media)).collect()
+}
+
+fn open_board(
+    config: &config::Span,
+    found: &[SpanInfo],
+    devices: &dyn Devices,
+    media: &EngineHandle,
+) -> Result<OpenBoard, ServeError> {
+    let number = *config.number.get_ref();
+    let info = found.iter().find(|info| info.span == number).cloned().ok_or_else(|| {
+        let numbers: Vec<_> = found.iter().map(|info| info.span.to_string()).collect();
+        let found = if numbers.is_empty() { "none".into() } else { numbers.join(", ") };
+        ServeError::NoSpan { number, place: devices.name(), found }
+    })?;
+    let d_channel = DChannel::open(devices, info.d_channel().ok_or(ServeError::NoDChannel { number })?)?;
+    for bearer in info.bearers() {
+        media.add_channel(bearer.channel, BearerChannel::open(devices, bearer.channel)?)?;
+    }
+    Ok(OpenBoard { board: Board::open(devices)?, d_channel, info, config: config.clone() })
+}
+
+fn start_span(board: OpenBoard, shared: &Shared, tasks: &mut tokio::task::JoinSet<()>) -> SpanOutlet {
+    let (side, word) = match board.config.side {
+        Side::User => (demarc_isdn::Side::User, "user"),
+        Side::Network => (demarc_isdn::Side::Network, "network"),
+    };
+    let mut isdn = demarc_isdn::Config::euro_isdn_e1(side);
+    isdn.timeslots = board.info.bearers().filter_map(|b| u8::try_from(b.position).ok()).collect();
+    let (commands, receiver) = span::commands();
+    let (view, watcher) = watch::channel(span::first_view(&board.info, &board.config.group, word));
+    let number = board.info.span;
+    let task = span::SpanTask {
+        info: board.info,
+        board: board.board,
+        d_channel: board.d_channel,
+        isdn,
+        clock: shared.clock,
+        numbers: shared.numbers.clone(),
+        media: shared.media.clone(),
+        control: shared.inputs.clone(),
+        commands: receiver,
+        view,
+    };
+    tasks.spawn(async move {
+        if let Err(error) = task.run().await {
+            tracing::error!(span = %number, %error, "the D-channel cannot be watched: the span is out of service");
+        }
+    });
+    SpanOutlet { commands, view: watcher }
+}
+
+type SipChannels = (mpsc::Sender<(demarc_model::LegId, demarc_model::LegCommand)>, watch::Receiver<demarc_sip::Stats>);
+
+fn start_sip(
+    config: &Config,
+    sockets: sip::Sockets,
+    shared: &Shared,
+    tasks: &mut tokio::task::JoinSet<()>,
+) -> Result<SipChannels, ServeError> {
+    let (commands, receiver) = span::commands();
+    let (stats, watcher) = watch::channel(demarc_sip::Stats::default());
+    let (first, last) = config.rtp_ports();
+    let task = sip::SipTask {
+        endpoint: Endpoint::new(shared.clock.now(), sip_config(config, &sockets)?),
+        sockets,
+        clock: shared.clock,
+        numbers: shared.numbers.clone(),
+        rtp: RtpPorts::new(config.rtp.address, first..=last),
+        media: shared.media.clone(),
+        control: shared.inputs.clone(),
+        commands: receiver,
+        stats,
+    };
+    tasks.spawn(task.run());
+    Ok((commands, watcher))
+}
+
+fn sip_config(config: &Config, sockets: &sip::Sockets) -> Result<demarc_sip::Config, ServeError> {
+    let told = config.sip.address.unwrap_or(config.rtp.address);
+    let reachable = |address: SocketAddr| match address.ip().is_unspecified() {
+        true => SocketAddr::new(told, address.port()),
+        false => address,
+    };
+    let seed = getrandom::u64().map_err(|error| ServeError::System(error.into()))?;
+    let udp = reachable(sockets.udp_address());
+    let mut sip = demarc_sip::Config::new(&udp.ip().to_string(), udp, seed);
+    sip.realm.clone_from(&config.sip.realm);
+    sip.tcp = sockets.tcp_address().map(reachable);
+    sip.product = concat!("Demarc/", env!("CARGO_PKG_VERSION")).into();
+    sip.trunks = config.trunks.iter().map(trunk).collect();
+    let user = |agent: &config::Agent| User {
+        username: agent.id.get_ref().clone(),
+        password: agent.password.0.clone(),
+    };
+    sip.users = config.agents.iter().map(user).collect();
+    Ok(sip)
+}
+
+fn trunk(trunk: &config::Trunk) -> Trunk {
+    let transport = match trunk.transport {
+        config::Transport::Udp => demarc_sip::Transport::Udp,
+        config::Transport::Tcp => demarc_sip::Transport::Tcp,
+    };
+    let mut made = Trunk::new(trunk.name.get_ref(), trunk.host, transport);
+    let host = |ip: &std::net::IpAddr| Network::new(*ip, if ip.is_ipv4() { 32 } else { 128 });
+    made.sources = trunk.peers.iter().flatten().filter_map(host).collect();
+    if let (Some(username), Some(password)) = (&trunk.username, &trunk.password) {
+        made.credentials =
+            Some(demarc_sip::Credentials { username: username.clone(), password: password.0.clone() });
+    }
+    made
+}
+
+fn start_http(
+    listener: TcpListener,
+    status: &Status,
+    shared: &Shared,
+    reader: Reader,
+    tasks: &mut tokio::task::JoinSet<()>,
+) {
+    tasks.spawn(http::serve(listener, status.clone(), shared.media.0.clone(), reader));
+}

@@ -1,0 +1,289 @@
+//! The SIP task: it owns the sockets and the [`Endpoint`], and maps its sessions to legs.
+
+mod sockets;
+
+use crate::{
+    clock::Clock,
+    control::{Input, Inputs},
+    legs::LegNumbers,
+    media::Media,
+};
+use demarc_call::AgentEvent;
+use demarc_media::{Direction, RtpPorts, RtpRemote};
+use demarc_model::{AgentId, Cause, Destination, LegCommand, LegEvent, LegId, Number, Origin};
+use demarc_sip::{
+    Codec, Endpoint, Invite, MediaDescription, Negotiated, Output, Registration, SessionEvent, SessionId, Source,
+    Stats, Target,
+};
+use sockets::Received;
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr, UdpSocket},
+};
+use tokio::sync::{mpsc, watch};
+
+pub use sockets::{SipListenError, Sockets, bind};
+
+/// What the task is given.
+pub struct SipTask {
+    /// The SIP machine.
+    pub endpoint: Endpoint,
+    /// Its sockets.
+    pub sockets: Sockets,
+    /// The clock.
+    pub clock: Clock,
+    /// Numbers for incoming legs.
+    pub numbers: LegNumbers,
+    /// Where RTP ports come from.
+    pub rtp: RtpPorts,
+    /// The media engine.
+    pub media: Media,
+    /// Call control.
+    pub control: Inputs,
+    /// What call control asks.
+    pub commands: mpsc::Receiver<(LegId, LegCommand)>,
+    /// Where the counters are published.
+    pub stats: watch::Sender<Stats>,
+}
+
+/// A session with its leg.
+struct SipLeg {
+    leg: LegId,
+    /// What we describe in SDP.
+    ours: MediaDescription,
+    /// Its RTP socket, until the peer's address is known and the media engine gets it.
+    socket: Option<UdpSocket>,
+}
+
+struct Running {
+    task: SipTask,
+    sessions: BTreeMap<SessionId, SipLeg>,
+    legs: BTreeMap<LegId, SessionId>,
+}
+
+impl SipTask {
+    /// Runs until call control closes its end.
+    pub async fn run(self) {
+        let mut running = Running { task: self, sessions: BTreeMap::new(), legs: BTreeMap::new() };
+        while running.step().await {
+            running.drain().await;
+        }
+    }
+}
+
+impl Running {
+    /// Waits for one thing and handles it; `false` at the end.
+    async fn step(&mut self) -> bool {
+        let task = &mut self.task;
+        tokio::select! {
+            received = task.sockets.receive() => self.received(received),
+            command = task.commands.recv() => match command {
+                Some((leg, command)) => self.command(leg, command).await,
+                None => return false,
+            },
+            () = task.clock.sleep_until(task.endpoint.poll_timeout()) => {
+                let now = task.clock.now();
+                task.endpoint.handle_timeout(now);
+            }
+        }
+        true
+    }
+
+    fn received(&mut self, received: Received) {
+        let (endpoint, now) = (&mut self.task.endpoint, self.task.clock.now());
+        match received {
+            Received::Datagram(path, data) => endpoint.handle_datagram(now, path, &data),
+            Received::Accepted(path, stream) => {
+                if let Some(conn) = endpoint.accepted(now, path) {
+                    self.task.sockets.adopt(conn, stream);
+                }
+            }
+            Received::Connected(conn) => endpoint.connected(now, conn),
+            Received::Stream(conn, data) => endpoint.handle_stream(now, conn, &data),
+            Received::Closed(conn) => {
+                self.task.sockets.forget(conn);
+                endpoint.closed(now, conn);
+            }
+        }
+    }
+
+    async fn drain(&mut self) {
+        while let Some(output) = self.task.endpoint.poll_output() {
+            match output {
+                Output::Datagram { remote, data } => self.task.sockets.send_to(remote, &data),
+                Output::Stream { conn, data } => {
+                    if !self.task.sockets.write(conn, data) {
+                        self.task.endpoint.closed(self.task.clock.now(), conn);
+                    }
+                }
+                Output::Connect { conn, remote } => self.task.sockets.connect(conn, remote),
+                Output::Close { conn } => self.task.sockets.forget(conn),
+                Output::Session(session, event) => self.session_event(session, event).await,
+                Output::Registration { user, state } => self.registration(user, state).await,
+                Output::Trunk { trunk, state } => tracing::info!(trunk, ?state, "registration with the trunk"),
+            }
+        }
+        self.task.stats.send_replace(self.task.endpoint.stats());
+    }
+
+    async fn registration(&mut self, user: String, state: Registration) {
+        let event = match state {
+            Registration::Registered => AgentEvent::Available,
+            Registration::Unregistered | Registration::Expired => AgentEvent::Gone,
+        };
+        tracing::info!(agent = user, ?state, "telephone");
+        self.task.control.send(Input::Agent(AgentId(user), event)).await;
+    }
+
+    async fn session_event(&mut self, session: SessionId, event: SessionEvent) {
+        if let SessionEvent::Offered { source, to, from, offer } = event {
+            return self.offered(session, source, to, from, offer).await;
+        }
+        let Some(leg) = self.sessions.get(&session).map(|s| s.leg) else { return };
+        let event = match event {
+            SessionEvent::Proceeding => LegEvent::Proceeding,
+            SessionEvent::Ringing => LegEvent::Alerting,
+            SessionEvent::EarlyMedia(media) => {
+                self.media_changed(session, &media);
+                LegEvent::EarlyMedia
+            }
+            SessionEvent::Answered(media) => {
+                self.media_changed(session, &media);
+                LegEvent::Answered
+            }
+            SessionEvent::Media(media) => return self.media_changed(session, &media),
+            SessionEvent::Digit(digit) => LegEvent::Digit(digit),
+            SessionEvent::Released { cause, .. } => {
+                self.forget(session, leg);
+                LegEvent::Released { cause }
+            }
+            SessionEvent::Confirmed | SessionEvent::Offered { .. } => return,
+        };
+        self.task.control.send(Input::Leg(leg, event)).await;
+    }
+
+    /// The peer's side of the sound is known, or has changed.
+    fn media_changed(&mut self, session: SessionId, media: &Negotiated) {
+        let Some(state) = self.sessions.get_mut(&session) else { return };
+        match state.socket.take() {
+            Some(socket) => self.task.media.attach_rtp(state.leg, socket, remote(media)),
+            None => self.task.media.update_rtp(state.leg, remote(media)),
+        }
+    }
+
+    fn forget(&mut self, session: SessionId, leg: LegId) {
+        self.task.media.detach(leg);
+        self.sessions.remove(&session);
+        self.legs.remove(&leg);
+    }
+
+    async fn offered(
+        &mut self,
+        session: SessionId,
+        source: Source,
+        to: Number,
+        from: Option<Number>,
+        offer: Option<MediaDescription>,
+    ) {
+        let leg = self.task.numbers.next();
+        let Some(state) = self.open_leg(leg) else {
+            let now = self.task.clock.now();
+            return self.task.endpoint.reject(now, session, 503, Some(Cause::RESOURCE_UNAVAILABLE));
+        };
+        let agreed = match offer.map(|offer| demarc_sip::negotiate(&offer, &state.ours)) {
+            Some(Ok(agreed)) => agreed,
+            // The peer wants our offer: nothing is sent until its answer is there.
+            None => nowhere(),
+            Some(Err(_)) => {
+                let now = self.task.clock.now();
+                return self.task.endpoint.reject(now, session, 488, Some(Cause::BEARER_NOT_IMPLEMENTED));
+            }
+        };
+        self.remember(session, state);
+        self.media_changed(session, &agreed);
+        let origin = match source {
+            Source::Trunk(name) => Origin::Trunk(name),
+            Source::User(name) => Origin::Agent(AgentId(name)),
+        };
+        self.task.control.send(Input::Leg(leg, LegEvent::Offered { origin, to, from })).await;
+    }
+
+    fn remember(&mut self, session: SessionId, leg: SipLeg) {
+        self.legs.insert(leg.leg, session);
+        self.sessions.insert(session, leg);
+    }
+
+    /// A port for the leg and our description of it; `None` when all ports are in use.
+    fn open_leg(&mut self, leg: LegId) -> Option<SipLeg> {
+        let socket = self.task.rtp.allocate().inspect_err(|error| tracing::warn!(%error, "no RTP port")).ok()?;
+        let ours = MediaDescription::new(socket.local_addr().ok()?);
+        Some(SipLeg { leg, ours, socket: Some(socket) })
+    }
+
+    async fn command(&mut self, leg: LegId, command: LegCommand) {
+        if let LegCommand::Dial { to, from } = command {
+            return self.dial(leg, to, from).await;
+        }
+        let Some(&session) = self.legs.get(&leg) else { return };
+        let Some(ours) = self.sessions.get(&session).map(|state| state.ours.clone()) else { return };
+        let (endpoint, now) = (&mut self.task.endpoint, self.task.clock.now());
+        match command {
+            LegCommand::Alert => endpoint.ring(now, session),
+            LegCommand::EarlyMedia => {
+                let _ = endpoint.progress(now, session, ours);
+            }
+            LegCommand::Answer => {
+                // What was agreed is known since the offer, or comes with the ACK.
+                let _ = endpoint.answer(now, session, ours);
+            }
+            LegCommand::Release { cause } => endpoint.hangup(now, session, Some(cause)),
+            // 100 Trying has gone out by itself.
+            LegCommand::Proceed | LegCommand::Dial { .. } => {}
+        }
+    }
+
+    async fn dial(&mut self, leg: LegId, to: Destination, from: Option<Number>) {
+        let target = match to {
+            Destination::Trunk { trunk, number } => Target::Trunk { trunk, number },
+            Destination::Agent(AgentId(user)) => Target::User(user),
+            Destination::Group { .. } => return self.refuse(leg, Cause::NO_ROUTE).await,
+        };
+        let Some(state) = self.open_leg(leg) else { return self.refuse(leg, Cause::RESOURCE_UNAVAILABLE).await };
+        let invite = Invite { target, from, display_name: None, offer: state.ours.clone() };
+        let session = self.task.endpoint.invite(self.task.clock.now(), invite);
+        self.remember(session, state);
+    }
+
+    async fn refuse(&mut self, leg: LegId, cause: Cause) {
+        self.task.control.send(Input::Leg(leg, LegEvent::Released { cause })).await;
+    }
+}
+
+fn remote(media: &Negotiated) -> RtpRemote {
+    RtpRemote {
+        address: media.remote,
+        codec: match media.codec {
+            Codec::Pcma => demarc_media::Codec::Pcma,
+            Codec::Pcmu => demarc_media::Codec::Pcmu,
+        },
+        dtmf_payload_type: media.dtmf,
+        direction: match (media.send, media.receive) {
+            (true, true) => Direction::Both,
+            (true, false) => Direction::SendOnly,
+            (false, true) => Direction::ReceiveOnly,
+            (false, false) => Direction::Inactive,
+        },
+    }
+}
+
+/// A stream whose other end is not known yet.
+fn nowhere() -> Negotiated {
+    Negotiated {
+        remote: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+        codec: Codec::Pcma,
+        dtmf: None,
+        ptime: 20,
+        send: false,
+        receive: false,
+    }
+}

@@ -1,0 +1,295 @@
+//! The task of one span: it owns the D-channel and the ISDN machine, and maps calls of the machine to legs.
+
+use crate::{
+    clock::Clock,
+    control::{Input, Inputs},
+    legs::LegNumbers,
+    media::Media,
+    outlets::COMMAND_QUEUE,
+    status::{ChannelState, ChannelView, SpanView},
+    watched::{self, Descriptor},
+};
+use demarc_board::{BoardError, Control as Board, DChannel, DInput, Event, Sent, SpanInfo};
+use demarc_call::Fact;
+use demarc_isdn::{CallEvent, CallHandle, Command, Config, LinkState, Output, Pri, Setup};
+use demarc_model::{Alarm, Cause, ChannelNo, Destination, LegCommand, LegEvent, LegId, Number, Origin, SpanNo};
+use std::{collections::BTreeMap, time::Duration};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    sync::{mpsc, watch},
+};
+
+/// A D-channel that reports errors is left alone for so long before it is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+/// Frames and events taken in a row before others get their turn.
+const BURST: usize = 64;
+
+/// What the task is given.
+pub struct SpanTask {
+    /// The span as it was found.
+    pub info: SpanInfo,
+    /// For the span's alarm.
+    pub board: Board,
+    /// Its D-channel.
+    pub d_channel: DChannel,
+    /// The ISDN configuration.
+    pub isdn: Config,
+    /// The clock.
+    pub clock: Clock,
+    /// Numbers for incoming legs.
+    pub numbers: LegNumbers,
+    /// The media engine, which has the span's channels.
+    pub media: Media,
+    /// Call control.
+    pub control: Inputs,
+    /// What call control asks.
+    pub commands: mpsc::Receiver<(LegId, LegCommand)>,
+    /// Where the span's state is published.
+    pub view: watch::Sender<SpanView>,
+}
+
+/// A queue for the commands to a span.
+pub fn commands() -> (mpsc::Sender<(LegId, LegCommand)>, mpsc::Receiver<(LegId, LegCommand)>) {
+    mpsc::channel(COMMAND_QUEUE)
+}
+
+struct Running {
+    task: SpanTask,
+    pri: Pri,
+    legs: BTreeMap<LegId, CallHandle>,
+    calls: BTreeMap<CallHandle, (LegId, Option<u8>)>,
+    /// The D-channel failed; nothing is asked of it until then.
+    broken_until: Option<demarc_model::Time>,
+}
+
+impl SpanTask {
+    /// Runs until call control closes its end.
+    ///
+    /// # Errors
+    /// When the D-channel's descriptor cannot be watched.
+    pub async fn run(self) -> std::io::Result<()> {
+        let mut pri = Pri::new(self.clock.now(), self.isdn.clone());
+        let alarm = self.view.borrow().alarm;
+        if !alarm.carries_calls() {
+            pri.handle_alarm(self.clock.now(), true);
+        }
+        let mut running =
+            Running { task: self, pri, legs: BTreeMap::new(), calls: BTreeMap::new(), broken_until: None };
+        let descriptor = running.task.d_channel.poll_fd().ok_or(std::io::ErrorKind::Unsupported)?;
+        // SAFETY: the D-channel owns the descriptor and lives in `running`, which is dropped after `watched`.
+        let watched = unsafe { watched::watch(descriptor)? };
+        running.drain().await;
+        while running.step(&watched).await {
+            running.drain().await;
+        }
+        Ok(())
+    }
+}
+
+impl Running {
+    async fn step(&mut self, descriptor: &AsyncFd<Descriptor>) -> bool {
+        let interest = Interest::READABLE | Interest::PRIORITY;
+        tokio::select! {
+            ready = descriptor.ready(interest), if self.broken_until.is_none() => {
+                if let Ok(mut ready) = ready {
+                    // Edge-triggered: forget the edge first, so that one that comes while we read is not lost.
+                    ready.clear_ready();
+                }
+                self.receive().await;
+            }
+            command = self.task.commands.recv() => match command {
+                Some((leg, command)) => self.command(leg, command).await,
+                None => return false,
+            },
+            () = self.task.clock.sleep_until(self.pri.poll_timeout()) => {
+                self.pri.handle_timeout(self.task.clock.now());
+            }
+            () = self.task.clock.sleep_until(self.broken_until), if self.broken_until.is_some() => {
+                self.broken_until = None;
+                self.receive().await;
+            }
+        }
+        true
+    }
+
+    async fn receive(&mut self) {
+        for turn in 1.. {
+            match self.task.d_channel.receive() {
+                Ok(Some(DInput::Frame(frame))) => self.pri.handle_frame(self.task.clock.now(), &frame),
+                Ok(Some(DInput::Event(event))) => self.event(event).await,
+                Ok(None) => return,
+                Err(error) => return self.failed(&error).await,
+            }
+            self.drain().await;
+            if turn % BURST == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    async fn event(&mut self, event: Event) {
+        match event {
+            Event::Alarm | Event::NoAlarm => match self.task.board.span(self.number()) {
+                Ok(status) => self.alarm(status.alarm).await,
+                Err(error) => self.failed(&error).await,
+            },
+            Event::Removed => self.alarm(Alarm::Red).await,
+            other => tracing::debug!(span = %self.number(), event = ?other, "D-channel"),
+        }
+    }
+
+    async fn alarm(&mut self, alarm: Alarm) {
+        if self.task.view.borrow().alarm == alarm {
+            return;
+        }
+        tracing::warn!(span = %self.number(), %alarm, "alarm");
+        self.task.view.send_modify(|view| view.alarm = alarm);
+        self.pri.handle_alarm(self.task.clock.now(), !alarm.carries_calls());
+        self.task.control.send(Input::Fact(Fact::Alarm { span: self.number(), alarm })).await;
+    }
+
+    /// The board does not answer: that is an alarm for the calls, and it is tried again.
+    async fn failed(&mut self, error: &BoardError) {
+        tracing::error!(span = %self.number(), error = crate::error_chain(error), "D-channel");
+        self.broken_until = Some(self.task.clock.now() + RETRY);
+        self.alarm(Alarm::Red).await;
+    }
+
+    fn number(&self) -> SpanNo {
+        self.task.info.span
+    }
+
+    fn channel(&self, timeslot: u8) -> Option<ChannelNo> {
+        self.task.info.channel_at(timeslot.into()).map(|info| info.channel)
+    }
+
+    async fn command(&mut self, leg: LegId, command: LegCommand) {
+        let now = self.task.clock.now();
+        let command = match command {
+            LegCommand::Dial { to, from } => return self.dial(leg, to, from).await,
+            LegCommand::Proceed => Command::Proceed,
+            LegCommand::Alert => Command::Alert,
+            LegCommand::EarlyMedia => Command::EarlyMedia,
+            LegCommand::Answer => Command::Answer,
+            LegCommand::Release { cause } => Command::Release { cause },
+        };
+        if let Some(&call) = self.legs.get(&leg) {
+            self.pri.handle_command(now, call, command);
+        }
+    }
+
+    async fn dial(&mut self, leg: LegId, to: Destination, from: Option<Number>) {
+        let Destination::Group { number, .. } = to else {
+            let cause = Cause::NO_ROUTE;
+            return self.task.control.send(Input::Leg(leg, LegEvent::Released { cause })).await;
+        };
+        let restricted = from.is_none();
+        let setup = Setup { to: number, from, restricted, display: None };
+        let call = self.pri.dial(self.task.clock.now(), &setup);
+        self.legs.insert(leg, call);
+        self.calls.insert(call, (leg, None));
+    }
+
+    async fn drain(&mut self) {
+        while let Some(output) = self.pri.poll_output() {
+            match output {
+                Output::Transmit(frame) => {
+                    // A frame that is not taken is lost like one on a bad line: Q.921 sends it again.
+                    match self.task.d_channel.send(&frame) {
+                        Ok(Sent::Taken) => {}
+                        Ok(Sent::Full) => tracing::warn!(span = %self.number(), "frame not sent: the D-channel's buffers are full"),
+                        Err(error) => {
+                            tracing::warn!(span = %self.number(), error = crate::error_chain(&error), "frame not sent");
+                        }
+                    }
+                }
+                Output::Call(call, event) => self.call_event(call, event).await,
+                Output::Link(state) => self.link(state).await,
+            }
+        }
+        self.publish();
+    }
+
+    async fn link(&mut self, state: LinkState) {
+        let (span, up) = (self.number(), state == LinkState::Up);
+        tracing::info!(%span, up, "data link");
+        self.task.view.send_modify(|view| view.link_up = up);
+        let fact = if up { Fact::SpanUp { span } } else { Fact::SpanDown { span } };
+        self.task.control.send(Input::Fact(fact)).await;
+    }
+
+    async fn call_event(&mut self, call: CallHandle, event: CallEvent) {
+        let leg = match (&event, self.calls.get(&call)) {
+            (_, Some((leg, _))) => *leg,
+            (CallEvent::Offered { .. }, None) => {
+                let leg = self.task.numbers.next();
+                self.legs.insert(leg, call);
+                leg
+            }
+            (_, None) => return,
+        };
+        if let Some(event) = self.leg_event(call, leg, event) {
+            self.task.control.send(Input::Leg(leg, event)).await;
+        }
+    }
+
+    fn leg_event(&mut self, call: CallHandle, leg: LegId, event: CallEvent) -> Option<LegEvent> {
+        Some(match event {
+            CallEvent::Offered { to, from, timeslot } => {
+                let channel = self.seize(call, leg, timeslot)?;
+                let origin =
+                    Origin::Channel { group: self.task.view.borrow().group.clone(), span: self.number(), channel };
+                LegEvent::Offered { origin, to, from }
+            }
+            CallEvent::Seized { timeslot } => {
+                let channel = self.seize(call, leg, timeslot)?;
+                LegEvent::Seized { span: self.number(), channel }
+            }
+            CallEvent::Proceeding => LegEvent::Proceeding,
+            CallEvent::Alerting => LegEvent::Alerting,
+            CallEvent::EarlyMedia => LegEvent::EarlyMedia,
+            CallEvent::Answered => LegEvent::Answered,
+            CallEvent::Digit(digit) => LegEvent::Digit(digit),
+            CallEvent::Released { cause } => {
+                self.task.media.detach(leg);
+                self.calls.remove(&call);
+                self.legs.remove(&leg);
+                LegEvent::Released { cause }
+            }
+        })
+    }
+
+    fn seize(&mut self, call: CallHandle, leg: LegId, timeslot: u8) -> Option<ChannelNo> {
+        let channel = self.channel(timeslot)?;
+        self.calls.insert(call, (leg, Some(timeslot)));
+        self.task.media.attach_channel(leg, channel);
+        Some(channel)
+    }
+
+    /// Publishes the channels when one has changed.
+    fn publish(&self) {
+        let by_slot: BTreeMap<u8, LegId> =
+            self.calls.values().filter_map(|(leg, slot)| slot.map(|slot| (slot, *leg))).collect();
+        let channels: Vec<_> = (self.pri.channels())
+            .filter_map(|(timeslot, state)| {
+                let state = match state {
+                    demarc_isdn::ChannelState::Idle => ChannelState::Idle,
+                    demarc_isdn::ChannelState::Busy(_) => ChannelState::Busy,
+                    _ => ChannelState::OutOfService,
+                };
+                let (channel, span) = (self.channel(timeslot)?, self.number());
+                Some(ChannelView { channel, span, timeslot, state, leg: by_slot.get(&timeslot).copied() })
+            })
+            .collect();
+        self.task.view.send_if_modified(|view| {
+            let changed = view.channels != channels;
+            view.channels = channels;
+            changed
+        });
+    }
+}
+
+/// The first state of a span, as it was found.
+pub fn first_view(info: &SpanInfo, group: &str, side: &'static str) -> SpanView {
+    SpanView { alarm: info.alarm, ..SpanView::new(info.span, group, side) }
+}

@@ -1,0 +1,124 @@
+//! What the daemon shows of itself. The owners publish; the API, the console and the metrics only look.
+
+use demarc_call::Snapshot;
+use demarc_model::{Alarm, ChannelNo, LegId, SpanNo};
+use demarc_sip::Stats;
+use serde::Serialize;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+use tokio::sync::watch;
+
+/// What a bearer channel is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelState {
+    /// Free for a call.
+    Idle,
+    /// Carries a call, or is about to.
+    Busy,
+    /// Not to be used: restarting, blocked, or its span is down.
+    OutOfService,
+}
+
+/// One bearer channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChannelView {
+    /// Its number as the board driver counts.
+    pub channel: ChannelNo,
+    /// Its span.
+    pub span: SpanNo,
+    /// Its timeslot in the span.
+    pub timeslot: u8,
+    /// What it does.
+    pub state: ChannelState,
+    /// The leg on it.
+    pub leg: Option<LegId>,
+}
+
+/// One span.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SpanView {
+    /// Its number.
+    pub number: SpanNo,
+    /// Its group in the configuration.
+    pub group: String,
+    /// Our side of the interface: `user` or `network`.
+    pub side: &'static str,
+    /// Its alarm.
+    pub alarm: Alarm,
+    /// Whether the data link of its D-channel is established.
+    pub link_up: bool,
+    /// Its bearer channels.
+    #[serde(skip)]
+    pub channels: Vec<ChannelView>,
+}
+
+impl SpanView {
+    /// A span of which nothing is known yet.
+    pub fn new(number: SpanNo, group: &str, side: &'static str) -> SpanView {
+        SpanView {
+            number,
+            group: group.into(),
+            side,
+            alarm: Alarm::Unconfigured,
+            link_up: false,
+            channels: Vec::new(),
+        }
+    }
+
+    /// Whether it can carry calls now.
+    pub fn in_service(&self) -> bool {
+        self.link_up && self.alarm.carries_calls()
+    }
+
+    /// How many channels are free.
+    pub fn free(&self) -> usize {
+        self.channels.iter().filter(|c| c.state == ChannelState::Idle).count()
+    }
+}
+
+/// The state of everything, for whoever looks.
+#[derive(Clone)]
+pub struct Status {
+    calls: Arc<watch::Sender<Snapshot>>,
+    journal_errors: Arc<AtomicU64>,
+    /// The spans.
+    pub spans: Vec<watch::Receiver<SpanView>>,
+    /// SIP's counters.
+    pub sip: watch::Receiver<Stats>,
+}
+
+impl Status {
+    /// Nothing has happened yet.
+    pub fn new(spans: Vec<watch::Receiver<SpanView>>, sip: watch::Receiver<Stats>, calls: Snapshot) -> Status {
+        Status {
+            calls: Arc::new(watch::Sender::new(calls)),
+            journal_errors: Arc::new(AtomicU64::new(0)),
+            spans,
+            sip,
+        }
+    }
+
+    /// The call model's new state.
+    pub fn publish_calls(&self, snapshot: Snapshot) {
+        self.calls.send_replace(snapshot);
+    }
+
+    /// The call model's last state.
+    pub fn calls(&self) -> watch::Ref<'_, Snapshot> {
+        self.calls.borrow()
+    }
+
+    /// The journal could not be written. Calls go on; health and metrics say so.
+    pub fn journal_failed(&self, error: &demarc_store::StoreError) {
+        self.journal_errors.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(error = %crate::error_chain(error), "the journal was not written; is the disk full?");
+    }
+
+    /// How often the journal could not be written.
+    pub fn journal_errors(&self) -> u64 {
+        self.journal_errors.load(Ordering::Relaxed)
+    }
+}
