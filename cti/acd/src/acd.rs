@@ -347,7 +347,9 @@ impl<T: Clone> Acd<T> {
         let free = spec.agents.iter().filter_map(|id| self.agents.get(id).map(|a| (id, a)));
         let free = free.filter(|(_, a)| a.is_free(now));
         match spec.strategy {
-            crate::Strategy::LongestIdle => free.min_by_key(|(id, a)| (a.idle_since(), *id)).map(|(id, _)| id),
+            crate::Strategy::LongestIdle => {
+                free.min_by_key(|(id, a)| (a.idle_since(), *id)).map(|(id, _)| id)
+            }
         }
     }
 

@@ -56,4 +56,3 @@ impl AgentView {
         AgentView { id: id.clone(), state, seconds: now.since(since).as_secs(), queues }
     }
 }
-

@@ -39,7 +39,9 @@ fn said(acd: &mut Acd<&'static str>) -> String {
         Output::Offer { call, agent, .. } => format!("{call} rings {agent}"),
         Output::CancelOffer { call, agent, no_answer: true, .. } => format!("{agent} missed {call}"),
         Output::CancelOffer { call, agent, no_answer: false, .. } => format!("{agent} spared {call}"),
-        Output::Overflow { call, reason, target, .. } => format!("{call} {reason:?} {}", target.unwrap_or("-")),
+        Output::Overflow { call, reason, target, .. } => {
+            format!("{call} {reason:?} {}", target.unwrap_or("-"))
+        }
     });
     words.collect::<Vec<_>>().join(", ")
 }

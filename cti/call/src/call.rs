@@ -21,10 +21,21 @@ pub(crate) struct Leg {
 /// What a call does, with what belongs to that alone.
 #[derive(Debug)]
 pub(crate) enum State {
-    Menu { name: String, menu: Menu<Target> },
-    Queued { queue: QueueName, offer: Option<LegId> },
-    Dialling { leg: LegId, until: Time },
-    Talking { leg: LegId },
+    Menu {
+        name: String,
+        menu: Menu<Target>,
+    },
+    Queued {
+        queue: QueueName,
+        offer: Option<LegId>,
+    },
+    Dialling {
+        leg: LegId,
+        until: Time,
+    },
+    Talking {
+        leg: LegId,
+    },
     Ending,
     /// On the way from one target to the next; never seen from outside.
     Routing,

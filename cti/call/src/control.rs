@@ -12,7 +12,8 @@ use core::time::Duration;
 use demarc_acd::Acd;
 use demarc_ivr::MenuSpec;
 use demarc_model::{
-    AgentId, CallId, Cause, Digit, LegCommand, LegEvent, LegId, MediaCommand, MediaEvent, Number, Origin, Time,
+    AgentId, CallId, Cause, Digit, LegCommand, LegEvent, LegId, MediaCommand, MediaEvent, Number, Origin,
+    Time,
 };
 
 /// What the registrar says of an agent's telephone.
@@ -83,7 +84,8 @@ impl Control {
 
     /// The media engine says something.
     pub fn handle_media(&mut self, now: Time, event: MediaEvent) {
-        let (MediaEvent::Digit { leg, .. } | MediaEvent::PlayEnded { leg, .. } | MediaEvent::Silent { leg }) = event;
+        let (MediaEvent::Digit { leg, .. } | MediaEvent::PlayEnded { leg, .. } | MediaEvent::Silent { leg }) =
+            event;
         let Some(call) = self.legs.get(&leg).filter(|l| !l.releasing).map(|l| l.call) else { return };
         match event {
             MediaEvent::Digit { digit, .. } => self.digit(now, call, leg, digit),
@@ -262,7 +264,8 @@ impl Control {
     fn silent(&mut self, now: Time, id: CallId, leg: LegId) {
         let Some(call) = self.calls.get(&id).filter(|c| !c.is_ending()) else { return };
         // Before the answer a leg need not sound.
-        let answered = if leg == call.a { call.answered } else { self.legs.get(&leg).is_some_and(|l| l.answered) };
+        let answered =
+            if leg == call.a { call.answered } else { self.legs.get(&leg).is_some_and(|l| l.answered) };
         if answered {
             self.fact(Fact::Silent { call: id, leg });
             self.end(now, id, Cause::DESTINATION_OUT_OF_ORDER, false);
@@ -295,7 +298,12 @@ impl Control {
         if let Some(due) = call.armed {
             self.timers.remove(&(due, id));
         }
-        self.fact(Fact::CallEnded { call: id, cause: call.cause, by_caller: call.by_caller, recovered: false });
+        self.fact(Fact::CallEnded {
+            call: id,
+            cause: call.cause,
+            by_caller: call.by_caller,
+            recovered: false,
+        });
     }
 
     pub(crate) fn fact(&mut self, fact: Fact) {

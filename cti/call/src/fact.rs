@@ -1,6 +1,8 @@
 use crate::{OverflowReason, Target};
 use alloc::string::String;
-use demarc_model::{AgentId, Alarm, CallId, Cause, ChannelNo, Destination, Digit, LegId, Number, Origin, QueueName, SpanNo};
+use demarc_model::{
+    AgentId, Alarm, CallId, Cause, ChannelNo, Destination, Digit, LegId, Number, Origin, QueueName, SpanNo,
+};
 
 /// Something that happened: what the journal is made of. In JSON it is an object with the field `fact`, for example
 /// `{"fact":"digit","call":7,"leg":2,"digit":"2"}`.

@@ -82,7 +82,10 @@ impl fmt::Display for PatternError {
             PatternError::Empty => f.write_str("a number pattern is empty; write \"*\" for every number"),
             PatternError::TooLong => write!(f, "a number pattern has at most {} characters", Pattern::MAX),
             PatternError::Character(c) => {
-                write!(f, "{c:?} is in no number; a pattern is digits, letters, + * # - . _, and * at its end")
+                write!(
+                    f,
+                    "{c:?} is in no number; a pattern is digits, letters, + * # - . _, and * at its end"
+                )
             }
         }
     }

@@ -225,7 +225,10 @@ impl Plan {
     /// The first thing that is wrong.
     pub fn check(&self) -> Result<(), PlanError> {
         for (at, route) in self.routes.iter().enumerate() {
-            self.check_route(&alloc::format!("route {} ({})", at + 1, String::from(route.number.clone())), route)?;
+            self.check_route(
+                &alloc::format!("route {} ({})", at + 1, String::from(route.number.clone())),
+                route,
+            )?;
         }
         for (name, menu) in &self.menus {
             self.check_menu(name, menu)?;
@@ -255,7 +258,10 @@ impl Plan {
         for prompt in [&menu.prompt].into_iter().chain(&menu.invalid_prompt) {
             known(&place, "prompt", prompt, &self.prompts)?;
         }
-        menu.choices.values().chain([&menu.otherwise]).try_for_each(|target| self.check_target(&place, target))
+        menu.choices
+            .values()
+            .chain([&menu.otherwise])
+            .try_for_each(|target| self.check_target(&place, target))
     }
 
     fn check_queue(&self, name: &QueueName, queue: &QueueSpec<Target>) -> Result<(), PlanError> {

@@ -2,12 +2,12 @@
 //! promises of call control are checked; a failure names its seed.
 
 use demarc_call::{
-    AgentEvent, CallRecord, Choice, Control, Disposition, Fact, Ledger, MenuSpec, Outgoing, Output, Pattern, Plan,
-    QueueSpec, Route, Target,
+    AgentEvent, CallRecord, Choice, Control, Disposition, Fact, Ledger, MenuSpec, Outgoing, Output, Pattern,
+    Plan, QueueSpec, Route, Target,
 };
 use demarc_model::{
-    AgentId, CallId, Cause, ChannelNo, Destination, Digit, LegCommand, LegEvent, LegId, MediaCommand, MediaEvent,
-    Number, Origin, PromptId, QueueName, SpanNo, Time,
+    AgentId, CallId, Cause, ChannelNo, Destination, Digit, LegCommand, LegEvent, LegId, MediaCommand,
+    MediaEvent, Number, Origin, PromptId, QueueName, SpanNo, Time,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -150,7 +150,8 @@ impl World {
         };
         let agent = if let Origin::Agent(a) = &origin { Some(a.clone()) } else { None };
         let to = self.random.pick(&["100", "100", "200", "1001", "1006", "1009", "666", "0555", "777"]);
-        let line = Line { outgoing: false, agent, answered: false, releasing: false, joined: None, playing: None };
+        let line =
+            Line { outgoing: false, agent, answered: false, releasing: false, joined: None, playing: None };
         self.lines.insert(leg, line);
         let event = LegEvent::Offered { origin, to: Number::from(to), from: Some(Number::from("030")) };
         self.control.handle_leg(self.now, leg, event);
@@ -198,7 +199,9 @@ impl World {
                 let event = MediaEvent::Digit { leg, digit };
                 self.control.handle_media(self.now, event);
             }
-            8 if self.random.below(20) == 0 => self.control.handle_media(self.now, MediaEvent::Silent { leg }),
+            8 if self.random.below(20) == 0 => {
+                self.control.handle_media(self.now, MediaEvent::Silent { leg })
+            }
             9 | 10 => {
                 if let Some(prompt) = playing {
                     self.control.handle_media(self.now, MediaEvent::PlayEnded { leg, prompt });
@@ -234,18 +237,33 @@ impl World {
             }
         }
         let due = self.control.poll_timeout();
-        assert!(due.is_none_or(|due| due > self.now), "seed {}: a timer is left behind at {due:?}", self.seed);
+        assert!(
+            due.is_none_or(|due| due > self.now),
+            "seed {}: a timer is left behind at {due:?}",
+            self.seed
+        );
     }
 
     fn leg_command(&mut self, leg: LegId, command: LegCommand) {
         let seed = self.seed;
         if let LegCommand::Dial { to, .. } = command {
             let agent = if let Destination::Agent(a) = to { Some(a) } else { None };
-            let line = Line { outgoing: true, agent, answered: false, releasing: false, joined: None, playing: None };
-            assert!(leg.0 % 2 == 1 && self.lines.insert(leg, line).is_none(), "seed {seed}: {leg} is not new");
+            let line = Line {
+                outgoing: true,
+                agent,
+                answered: false,
+                releasing: false,
+                joined: None,
+                playing: None,
+            };
+            assert!(
+                leg.0 % 2 == 1 && self.lines.insert(leg, line).is_none(),
+                "seed {seed}: {leg} is not new"
+            );
             return;
         }
-        let line = self.lines.get_mut(&leg).unwrap_or_else(|| panic!("seed {seed}: {command:?} to no leg {leg}"));
+        let line =
+            self.lines.get_mut(&leg).unwrap_or_else(|| panic!("seed {seed}: {command:?} to no leg {leg}"));
         assert!(!line.releasing, "seed {seed}: {command:?} after the release of {leg}");
         match command {
             LegCommand::Release { cause } => {
@@ -291,7 +309,9 @@ impl World {
     fn fact(&mut self, fact: Fact) {
         let seed = self.seed;
         match &fact {
-            Fact::CallOffered { call, .. } => assert!(self.offered.insert(*call), "seed {seed}: {call} offered twice"),
+            Fact::CallOffered { call, .. } => {
+                assert!(self.offered.insert(*call), "seed {seed}: {call} offered twice")
+            }
             other => {
                 if let Some(call) = other.call() {
                     assert!(self.offered.contains(&call), "seed {seed}: {other:?} of no call");
@@ -314,7 +334,8 @@ impl World {
         assert_eq!(legs, self.lines.keys().copied().collect(), "seed {seed}: legs of calls and of lines");
         for agent in &shot.agents {
             let used = self.lines.values().any(|l| l.agent.as_ref() == Some(&agent.id));
-            let busy = matches!(agent.state, demarc_call::AgentState::Busy | demarc_call::AgentState::Ringing);
+            let busy =
+                matches!(agent.state, demarc_call::AgentState::Busy | demarc_call::AgentState::Ringing);
             assert_eq!(used, busy, "seed {seed}: agent {} is {:?}", agent.id, agent.state);
         }
         let waiting: usize = shot.queues.iter().map(|q| q.waiting).sum();
@@ -358,7 +379,9 @@ impl World {
         let answers = count(|f| matches!(f, Fact::Answered { .. }));
         assert!(answers <= 1, "seed {}: a call talks to one party", self.seed);
         assert_eq!(record.answer_ms.is_some(), answers == 1);
-        assert!(record.talk_seconds + record.wait_seconds <= (record.end_ms - record.start_ms) as u64 / 1000 + 1);
+        assert!(
+            record.talk_seconds + record.wait_seconds <= (record.end_ms - record.start_ms) as u64 / 1000 + 1
+        );
     }
 }
 

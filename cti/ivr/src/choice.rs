@@ -38,7 +38,10 @@ impl TryFrom<&str> for Choice {
         if text.chars().count() > Choice::MAX {
             return Err(ChoiceError::TooLong);
         }
-        text.chars().map(|c| Digit::new(c).ok_or(ChoiceError::NotADigit(c))).collect::<Result<_, _>>().map(Choice)
+        text.chars()
+            .map(|c| Digit::new(c).ok_or(ChoiceError::NotADigit(c)))
+            .collect::<Result<_, _>>()
+            .map(Choice)
     }
 }
 

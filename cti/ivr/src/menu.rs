@@ -80,9 +80,11 @@ impl<T: Clone> Menu<T> {
         }
         self.keyed.push(digit);
         let chosen = self.exact().is_some();
-        let may_grow = self.spec.choices.keys().any(|c| {
-            c.digits().len() > self.keyed.len() && c.digits().starts_with(&self.keyed)
-        });
+        let may_grow = self
+            .spec
+            .choices
+            .keys()
+            .any(|c| c.digits().len() > self.keyed.len() && c.digits().starts_with(&self.keyed));
         match (chosen, may_grow) {
             (true, false) => self.choose(),
             (_, true) => {
@@ -96,7 +98,9 @@ impl<T: Clone> Menu<T> {
     /// A prompt was played to its end. One that is not ours or no longer plays is ignored.
     pub fn handle_play_ended(&mut self, now: Time, prompt: &PromptId) {
         match self.state {
-            State::PlayingInvalid if self.spec.invalid_prompt.as_ref() == Some(prompt) => self.play_prompt(now),
+            State::PlayingInvalid if self.spec.invalid_prompt.as_ref() == Some(prompt) => {
+                self.play_prompt(now)
+            }
             State::PlayingPrompt if self.spec.prompt == *prompt => self.wait(now),
             _ => {}
         }

@@ -61,13 +61,19 @@ fn said(menu: &mut Menu<&'static str>) -> String {
 
 #[test]
 fn a_digit_cuts_the_prompt_off_and_chooses() {
-    let menu = dialogue(spec(), &[(900, Key('1'), "stop, 1 to sales"), (1000, Key('2'), ""), (9000, Late, "")]);
+    let menu =
+        dialogue(spec(), &[(900, Key('1'), "stop, 1 to sales"), (1000, Key('2'), ""), (9000, Late, "")]);
     assert!(menu.is_over() && menu.poll_timeout().is_none());
 }
 
 #[test]
 fn the_time_to_choose_begins_when_the_prompt_has_ended() {
-    let rows = [(7000, Late, ""), (8000, Ended("welcome"), ""), (12_999, Late, ""), (13_000, Late, "late, play welcome")];
+    let rows = [
+        (7000, Late, ""),
+        (8000, Ended("welcome"), ""),
+        (12_999, Late, ""),
+        (13_000, Late, "late, play welcome"),
+    ];
     let menu = dialogue(spec(), &rows);
     assert!(!menu.is_over());
 }

@@ -96,7 +96,8 @@ impl Reader {
         let mut statement =
             self.db.prepare_cached("SELECT record FROM calls WHERE id = ?1").map_err(StoreError::Read)?;
         let id = i64::try_from(id.0).unwrap_or(i64::MAX);
-        let row = statement.query_row([id], |row| row.get::<_, String>(0)).optional().map_err(StoreError::Read)?;
+        let row =
+            statement.query_row([id], |row| row.get::<_, String>(0)).optional().map_err(StoreError::Read)?;
         row.map(|text| record(&text)).transpose()
     }
 
@@ -131,7 +132,8 @@ pub(crate) fn raw_entry(row: &Row<'_>) -> rusqlite::Result<(i64, i64, String)> {
 }
 
 pub(crate) fn entry((seq, at_ms, fact): (i64, i64, String)) -> Result<JournalEntry, StoreError> {
-    let fact = serde_json::from_str(&fact).map_err(|source| StoreError::Damaged { what: format!("journal entry {seq}"), source })?;
+    let fact = serde_json::from_str(&fact)
+        .map_err(|source| StoreError::Damaged { what: format!("journal entry {seq}"), source })?;
     Ok(JournalEntry { seq, at_ms, fact })
 }
 

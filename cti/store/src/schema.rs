@@ -37,9 +37,11 @@ pub(crate) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     // In WAL mode NORMAL survives the death of the process at any point; a power cut may cost the last batches, never
     // the integrity of the database (sqlite.org/pragma.html#pragma_synchronous).
     db.pragma_update(None, "synchronous", "NORMAL").map_err(StoreError::Open)?;
-    let found: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(StoreError::Open)?;
+    let found: i64 =
+        db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(StoreError::Open)?;
     let newest = MIGRATIONS.len() as i64;
-    let Ok(done) = usize::try_from(found).map_err(drop).and_then(|v| if v > MIGRATIONS.len() { Err(()) } else { Ok(v) })
+    let Ok(done) =
+        usize::try_from(found).map_err(drop).and_then(|v| if v > MIGRATIONS.len() { Err(()) } else { Ok(v) })
     else {
         return Err(StoreError::Version { found, newest });
     };

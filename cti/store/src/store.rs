@@ -14,7 +14,9 @@ pub enum StoreError {
     #[error("the call database cannot be opened; check that its directory exists, is writable and has room")]
     Open(#[source] rusqlite::Error),
     /// It was written by a newer release.
-    #[error("the call database has version {found}, this program knows up to {newest}; install the newer release again")]
+    #[error(
+        "the call database has version {found}, this program knows up to {newest}; install the newer release again"
+    )]
     Version {
         /// The version in the file.
         found: i64,
@@ -171,7 +173,8 @@ impl Store {
         let mut recovered = Vec::with_capacity(open.len());
         for call in open {
             let last_ms = self.refold(call)?;
-            let ended = Fact::CallEnded { call, cause: Cause::TEMPORARY_FAILURE, by_caller: false, recovered: true };
+            let ended =
+                Fact::CallEnded { call, cause: Cause::TEMPORARY_FAILURE, by_caller: false, recovered: true };
             let record = self.ledger.apply(last_ms, &ended).map(Box::new);
             self.pending.push_back(Pending { at_ms: last_ms, fact: ended, record });
             recovered.push(call);

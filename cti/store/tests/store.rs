@@ -45,7 +45,9 @@ fn records_are_filtered_and_paged_from_the_newest() {
     let (mut store, _) = Store::open(&path).unwrap();
     for n in 1..=6 {
         let cause = if n % 2 == 0 { Cause::USER_BUSY } else { Cause::NO_ANSWER };
-        store.append(n as i64 * 1000, &[offered(n, if n < 4 { "100" } else { "200" }), ended(n, cause)]).unwrap();
+        store
+            .append(n as i64 * 1000, &[offered(n, if n < 4 { "100" } else { "200" }), ended(n, cause)])
+            .unwrap();
     }
     let ids = |limit, before: Option<u64>, filter: &RecordFilter| -> Vec<u64> {
         store.reader().records(limit, before.map(CallId), filter).unwrap().iter().map(|r| r.id.0).collect()

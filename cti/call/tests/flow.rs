@@ -1,0 +1,288 @@
+//! Single calls, step by step: what each side is told, and why the call ends.
+
+use demarc_call::{
+    AgentEvent, CallRecord, Choice, Control, Disposition, Ledger, Limits, MenuSpec, Outgoing, Output,
+    Pattern, Plan, QueueSpec, Route, Target,
+};
+use demarc_model::{
+    AgentId, CallId, Cause, Destination, Digit, LegCommand as C, LegEvent as E, LegId, MediaCommand as M,
+    MediaEvent, Number, Origin, PromptId, QueueName, Time,
+};
+
+fn plan() -> Plan {
+    let route = |number: &str, to| Route::new(Pattern::try_from(number).unwrap(), to);
+    let queue = Target::Queue(QueueName("sales".into()));
+    let way = |name: &str| Outgoing { name: name.into(), number: None };
+    let menu = MenuSpec {
+        prompt: PromptId("welcome".into()),
+        invalid_prompt: None,
+        timeout_seconds: 5,
+        digit_seconds: 3,
+        repeats: 0,
+        choices: [(Choice::try_from("2").unwrap(), queue.clone())].into(),
+        otherwise: Target::Menu("main".into()),
+    };
+    let mut out = route("0*", Target::Trunk(way("carrier")));
+    (out.strip, out.failover) = (1, vec![Target::Group(way("pstn"))]);
+    Plan {
+        routes: vec![route("100", Target::Menu("main".into())), route("1001", Target::DialledAgent), out],
+        menus: [("main".into(), menu)].into(),
+        queues: [(QueueName("sales".into()), QueueSpec::with_agents(vec![AgentId("1001".into())]))].into(),
+        agents: [AgentId("1001".into())].into(),
+        groups: ["pstn".into()].into(),
+        trunks: ["carrier".into()].into(),
+        prompts: ["welcome", "music"].map(|p| PromptId(p.into())).into(),
+        ..Plan::default()
+    }
+}
+
+/// Call control with a clock, one caller on leg 2, and the records of the calls that ended.
+struct Bench {
+    control: Control,
+    ledger: Ledger,
+    ms: u64,
+    records: Vec<CallRecord>,
+}
+
+const A: LegId = LegId(2);
+const B: LegId = LegId(1);
+
+impl Bench {
+    fn new(plan: Plan) -> Bench {
+        plan.check().unwrap();
+        let control = Control::new(plan, CallId(1));
+        Bench { control, ledger: Ledger::new(), ms: 0, records: Vec::new() }
+    }
+
+    fn now(&self) -> Time {
+        Time::from_millis(self.ms)
+    }
+
+    fn call(&mut self, to: &str) -> Vec<Output> {
+        let origin = Origin::Trunk("carrier".into());
+        self.leg(A, E::Offered { origin, to: Number::from(to), from: None })
+    }
+
+    fn leg(&mut self, leg: LegId, event: E) -> Vec<Output> {
+        self.control.handle_leg(self.now(), leg, event);
+        self.told()
+    }
+
+    fn agent(&mut self, event: AgentEvent) {
+        self.control.handle_agent(self.now(), &AgentId("1001".into()), event);
+        self.told();
+    }
+
+    fn digit(&mut self, digit: char) -> Vec<Output> {
+        let digit = Digit::new(digit).unwrap();
+        self.control.handle_media(self.now(), MediaEvent::Digit { leg: A, digit });
+        self.told()
+    }
+
+    fn pass(&mut self, seconds: u64) -> Vec<Output> {
+        self.ms += seconds * 1000;
+        self.control.handle_timeout(self.now());
+        self.told()
+    }
+
+    /// Commands only; facts go to the ledger.
+    fn told(&mut self) -> Vec<Output> {
+        let mut told = Vec::new();
+        while let Some(output) = self.control.poll_output() {
+            match output {
+                Output::Fact(fact) => self.records.extend(self.ledger.apply(self.ms as i64, &fact)),
+                other => told.push(other),
+            }
+        }
+        told
+    }
+
+    fn record(&self) -> (u8, Disposition) {
+        assert_eq!(self.records.len(), 1);
+        (self.records[0].cause.0, self.records[0].disposition)
+    }
+}
+
+fn to(leg: LegId, command: C) -> Output {
+    Output::Leg(leg, command)
+}
+
+fn release(leg: LegId, cause: u8) -> Output {
+    to(leg, C::Release { cause: Cause(cause) })
+}
+
+fn dial(leg: u64, destination: Destination) -> Output {
+    to(LegId(leg), C::Dial { to: destination, from: None })
+}
+
+fn play(prompt: &str, repeat: bool) -> Output {
+    Output::Media(M::Play { leg: A, prompt: PromptId(prompt.into()), repeat })
+}
+
+fn the_agent() -> Destination {
+    Destination::Agent(AgentId("1001".into()))
+}
+
+fn over(way: &str, number: &str) -> Destination {
+    let number = Number::from(number);
+    if way == "pstn" {
+        Destination::Group { group: way.into(), number }
+    } else {
+        Destination::Trunk { trunk: way.into(), number }
+    }
+}
+
+#[test]
+fn a_caller_reaches_an_agent_through_menu_and_queue() {
+    let mut bench = Bench::new(plan());
+    bench.agent(AgentEvent::Available);
+    assert_eq!(bench.call("100"), [to(A, C::Proceed), to(A, C::Answer), play("welcome", false)]);
+    bench.ms = 2000;
+    let stop = Output::Media(M::Stop { leg: A });
+    assert_eq!(bench.digit('2'), [stop.clone(), play("music", true), dial(1, the_agent())]);
+    bench.ms = 5000;
+    assert_eq!(bench.leg(B, E::Answered), [stop, Output::Media(M::Join { a: A, b: B })]);
+    bench.ms = 15_000;
+    let parted = [Output::Media(M::Split { leg: A }), release(A, 16)];
+    assert_eq!(bench.leg(B, E::Released { cause: Cause(16) }), parted);
+    assert!(bench.records.is_empty(), "the caller's leg is still there");
+    bench.leg(A, E::Released { cause: Cause(16) });
+    assert_eq!(bench.record(), (16, Disposition::Answered));
+    let record = &bench.records[0];
+    assert_eq!((record.wait_seconds, record.talk_seconds, record.legs.len()), (3, 10, 2));
+    assert_eq!(record.agent, Some(AgentId("1001".into())));
+    assert_eq!((&*record.menu_choices[0].menu, &*record.menu_choices[0].digits), ("main", "2"));
+}
+
+/// What a party says before it answers is what the caller is told.
+#[test]
+fn the_cause_of_a_party_goes_to_the_caller() {
+    for (cause, disposition) in [
+        (1, Disposition::Failed),
+        (17, Disposition::Busy),
+        (18, Disposition::NoAnswer),
+        (19, Disposition::NoAnswer),
+        (20, Disposition::Failed),
+        (21, Disposition::Failed),
+    ] {
+        let mut bench = Bench::new(plan());
+        assert_eq!(bench.call("0301"), [to(A, C::Proceed), dial(1, over("carrier", "301"))]);
+        assert_eq!(bench.leg(B, E::Released { cause: Cause(cause) }), [release(A, cause)]);
+        bench.leg(A, E::Released { cause: Cause(cause) });
+        assert_eq!(bench.record(), (cause, disposition));
+    }
+}
+
+#[test]
+fn want_of_a_way_tries_the_next_one_and_then_says_why() {
+    for cause in [27, 34, 38, 41, 42, 44, 47] {
+        let mut bench = Bench::new(plan());
+        bench.call("0301");
+        assert_eq!(bench.leg(B, E::Released { cause: Cause(cause) }), [dial(3, over("pstn", "301"))]);
+        assert_eq!(bench.leg(LegId(3), E::Released { cause: Cause(34) }), [release(A, 34)]);
+    }
+}
+
+#[test]
+fn ringing_early_sound_and_answer_pass_through() {
+    let mut bench = Bench::new(plan());
+    bench.call("0301");
+    assert_eq!(bench.leg(B, E::Proceeding), []);
+    assert_eq!(bench.leg(B, E::Alerting), [to(A, C::Alert)]);
+    assert_eq!(bench.leg(B, E::Alerting), [], "once is enough");
+    let join = Output::Media(M::Join { a: A, b: B });
+    assert_eq!(bench.leg(B, E::EarlyMedia), [to(A, C::EarlyMedia), join]);
+    assert_eq!(bench.leg(B, E::Answered), [to(A, C::Answer)], "they are joined already");
+    let parted = [Output::Media(M::Split { leg: A }), release(B, 16)];
+    assert_eq!(bench.leg(A, E::Released { cause: Cause(16) }), parted);
+    bench.leg(B, E::Released { cause: Cause(16) });
+    assert_eq!(bench.record(), (16, Disposition::Answered));
+}
+
+#[test]
+fn a_party_that_only_rings_ends_with_cause_19() {
+    let mut bench = Bench::new(plan());
+    bench.call("0301");
+    assert_eq!(bench.control.poll_timeout(), Some(Time::from_millis(60_000)));
+    assert_eq!(bench.pass(59), []);
+    assert_eq!(bench.pass(1), [release(B, 16), release(A, 19)]);
+    bench.leg(A, E::Released { cause: Cause(16) });
+    bench.leg(B, E::Released { cause: Cause(16) });
+    assert_eq!(bench.record(), (19, Disposition::NoAnswer));
+}
+
+#[test]
+fn agents_that_cannot_be_called_are_told_apart() {
+    let mut bench = Bench::new(plan());
+    assert_eq!(bench.call("999"), [release(A, 1)], "no route");
+    bench.leg(A, E::Released { cause: Cause(1) });
+    assert_eq!(bench.call("1001"), [to(A, C::Proceed), release(A, 20)], "not registered");
+    bench.leg(A, E::Released { cause: Cause(20) });
+    bench.agent(AgentEvent::Available);
+    let origin = Origin::Agent(AgentId("1001".into()));
+    bench.leg(LegId(4), E::Offered { origin, to: Number::from("100"), from: None });
+    assert_eq!(bench.call("1001"), [to(A, C::Proceed), release(A, 17)], "in a call");
+}
+
+#[test]
+fn a_caller_who_gives_up_in_the_queue_is_abandoned_and_the_agent_stops_ringing() {
+    let mut bench = Bench::new(plan());
+    bench.agent(AgentEvent::Available);
+    bench.call("100");
+    bench.digit('2');
+    let told = bench.leg(A, E::Released { cause: Cause(16) });
+    assert_eq!(told, [Output::Media(M::Stop { leg: A }), release(B, 16)]);
+    assert_eq!(bench.leg(B, E::Answered), [], "too late");
+    bench.leg(B, E::Released { cause: Cause(16) });
+    assert_eq!(bench.record(), (16, Disposition::Abandoned));
+}
+
+#[test]
+fn no_sound_from_an_answered_leg_ends_the_call_with_cause_27() {
+    let mut bench = Bench::new(plan());
+    bench.call("0301");
+    bench.control.handle_media(bench.now(), MediaEvent::Silent { leg: A });
+    assert_eq!(bench.told(), [], "nobody need speak before the answer");
+    bench.leg(B, E::Answered);
+    bench.control.handle_media(bench.now(), MediaEvent::Silent { leg: B });
+    assert_eq!(bench.told(), [Output::Media(M::Split { leg: A }), release(B, 27), release(A, 27)]);
+}
+
+#[test]
+fn limits_hold() {
+    let limits = Limits { max_calls: 1, max_hops: 3, ..Limits::default() };
+    let mut bench = Bench::new(Plan { limits, ..plan() });
+    bench
+        .leg(LegId(4), E::Offered { origin: Origin::Trunk("x".into()), to: Number::from("100"), from: None });
+    assert_eq!(bench.call("100"), [release(A, 42)], "one call too many");
+    bench.leg(A, E::Released { cause: Cause(42) });
+    for _ in 0..2 {
+        bench.control.handle_media(
+            bench.now(),
+            MediaEvent::PlayEnded { leg: LegId(4), prompt: PromptId("welcome".into()) },
+        );
+        assert_eq!(bench.pass(5).len(), 1, "the menu leads to itself and plays again");
+    }
+    bench.control.handle_media(
+        bench.now(),
+        MediaEvent::PlayEnded { leg: LegId(4), prompt: PromptId("welcome".into()) },
+    );
+    assert!(bench.pass(5).contains(&release(LegId(4), 25)), "a call passes three targets at most");
+}
+
+#[test]
+fn a_shutdown_releases_all_and_takes_no_more() {
+    let mut bench = Bench::new(plan());
+    bench.call("0301");
+    bench.leg(B, E::Answered);
+    bench.control.handle_shutdown(bench.now());
+    assert_eq!(bench.told(), [Output::Media(M::Split { leg: A }), release(B, 41), release(A, 41)]);
+    let origin = Origin::Trunk("x".into());
+    let late = bench.leg(LegId(4), E::Offered { origin, to: Number::from("100"), from: None });
+    assert_eq!(late, [release(LegId(4), 41)]);
+    for leg in [A, B, LegId(4)] {
+        assert!(!bench.control.is_idle());
+        bench.leg(leg, E::Released { cause: Cause(41) });
+    }
+    assert!(bench.control.is_idle() && bench.records.len() == 2);
+}
