@@ -1,7 +1,7 @@
 //! The kernel's side of the DAHDI ABI, played in software: boards, the cables between them, their clocks and their faults.
 //!
 //! [`Sim`] is a value: calls of the ABI and the time go in, results and edges come out. [`Simulator`] puts it behind
-//! device nodes in the same process, on virtual or on real time; [`fuse`](crate) serves it as files.
+//! device nodes in the same process, on virtual or on real time; [`fuse`] serves it as files.
 
 mod arg;
 pub mod description;

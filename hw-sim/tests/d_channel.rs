@@ -142,10 +142,11 @@ fn the_tap_sees_both_directions_and_writes_a_capture() {
     let mut file = Vec::new();
     let mut capture = PcapWriter::new(&mut file).unwrap();
     seen.iter().for_each(|frame| capture.write(frame).unwrap());
-    if let Ok(p) = std::env::var("PCAPOUT") {
-        std::fs::write(p, &file).unwrap();
-    }
     assert_eq!(file.len(), 24 + 2 * (16 + 16 + 3));
     assert_eq!(file[20..24], 177_u32.to_le_bytes());
     assert_eq!(file[24 + 16 + 16..24 + 16 + 16 + 3], SABME);
+    // The pseudo-header: sent by the side that captures, which is the network, as its command bit says.
+    assert_eq!(file[40..56], [0, 4, 0x20, 0xfd, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0x30]);
+    assert_eq!(file[75 + 1], 0, "received");
+    assert_eq!(file[75 + 6], 1, "its response bit makes the sender the user");
 }

@@ -59,10 +59,10 @@ fn what_dahdi_cfg_does() {
     assert_eq!(alarms(&bench, 1), alarm::RED, "the far end is not there yet");
     ctl.set(request::STARTUP, 2).unwrap();
     assert_eq!((alarms(&bench, 1), alarms(&bench, 2)), (alarm::NONE, alarm::NONE));
-    assert_eq!(status(&bench, 1).numchans as i32, 31);
+    assert_eq!({ status(&bench, 1).numchans }, 31);
     assert!(bench.channel(1).set(request::SETTONEZONE, -1).is_ok());
     ctl.set(request::FREEZONE, 8).unwrap();
-    assert_eq!(ctl.set(request::FREEZONE, 8), Err(Errno::INVAL));
+    assert!(ctl.set(request::FREEZONE, 8).is_ok(), "a zone that is not loaded is no error");
     assert_eq!(ctl.set(request::DEFAULTZONE, 8), Err(Errno::INVAL));
     assert_eq!(ctl.set(request::STARTUP, 3), Err(Errno::NXIO));
     let esf = LineConfig { span: 1, lineconfig: config::ESF | config::B8ZS, ..LineConfig::default() };
