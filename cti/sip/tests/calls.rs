@@ -1,4 +1,5 @@
 //! Whole calls between two endpoints (RFC 3261 13 to 15), over both transports and over a bad wire.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 mod common;
 use common::*;
 use demarc_model::{Cause, Time};

@@ -1,4 +1,5 @@
 //! Literal messages in, literal answers out: checks, admission, registrar, dialogs.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 mod common;
 use common::*;
 use demarc_model::{Digit, Number, Time};
