@@ -2,7 +2,7 @@
 
 use super::{
     device::{BUFFER, Device},
-    mounts,
+    mounts::{self, Top},
     server::Server,
     tree::Tree,
     wire::Request,
@@ -16,10 +16,7 @@ use nix::{
 };
 use std::{
     fs, io,
-    os::{
-        fd::{AsFd, AsRawFd, BorrowedFd},
-        linux::fs::MetadataExt,
-    },
+    os::fd::{AsFd, AsRawFd, BorrowedFd},
     path::{Path, PathBuf},
     sync::{Arc, Weak},
     thread::JoinHandle,
@@ -77,8 +74,8 @@ pub enum MountError {
 /// A mounted simulator. Dropping it unmounts it; programs that still have files open get errors from then on.
 pub struct Mounted {
     dir: PathBuf,
-    /// The mounted file system's device number, so that no later mount on the same directory is taken for it.
-    device: Option<u64>,
+    /// The mount itself, so that no later one on the same directory is taken for it.
+    top: Option<Top>,
     server: Arc<Server>,
     simulator: Arc<Simulator>,
     stop: Arc<EventFd>,
@@ -127,8 +124,8 @@ impl Mounted {
             .name("sim-files".into())
             .spawn(move || reader.run())
             .map_err(failed)?;
-        let device = fs::metadata(&dir).map(|m| m.st_dev()).ok();
-        Ok(Mounted { dir, device, server, simulator, stop, ended, thread: Some(thread) })
+        let top = mounts::top_at(&dir);
+        Ok(Mounted { dir, top, server, simulator, stop, ended, thread: Some(thread) })
     }
 
     /// Where it is mounted.
@@ -149,7 +146,7 @@ impl Mounted {
     fn end(&mut self) -> Result<(), MountError> {
         let Some(thread) = self.thread.take() else { return Ok(()) };
         let mut result = Ok(());
-        if !thread.is_finished() && fs::metadata(&self.dir).map(|m| m.st_dev()).ok() == self.device {
+        if self.top.is_some() && mounts::top_at(&self.dir) == self.top {
             let flags = MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW;
             result = umount2(&self.dir, flags)
                 .map_err(|e| MountError::Unmount { dir: self.dir.clone(), source: e.into() });
@@ -200,7 +197,7 @@ impl Drop for Reader {
 fn clear(dir: &Path) -> Result<(), MountError> {
     // A mount can lie on another one; each round takes one away.
     for _ in 0..mounts::MAX_STACKED {
-        let kind = mounts::kind_at(dir);
+        let kind = mounts::top_at(dir).map(|top| top.kind);
         let error = match (fs::read_dir(dir), kind) {
             (Ok(_), Some(kind)) if kind == mounts::KIND => return Err(MountError::InUse { dir: dir.into() }),
             (Ok(mut entries), _) => {

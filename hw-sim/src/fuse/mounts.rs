@@ -12,8 +12,20 @@ pub const KIND: &str = "fuse.hw-sim";
 /// The most mounts that are cleared from one directory.
 pub const MAX_STACKED: usize = 16;
 
-/// `dir` without links, without looking at the directory itself: it may be a dead mount.
+/// What is mounted on top at a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Top {
+    /// The device number, `major:minor`: no other mount has it at the same time.
+    pub device: String,
+    /// The kind of file system.
+    pub kind: String,
+}
+
+/// `dir` without links, without asking anything of the directory itself: it may be a dead mount.
 pub fn absolute(dir: &Path) -> io::Result<PathBuf> {
+    if fs::symlink_metadata(dir).is_ok_and(|about| about.is_symlink()) {
+        return dir.canonicalize();
+    }
     match (dir.parent(), dir.file_name()) {
         (Some(parent), Some(name)) if parent.as_os_str().is_empty() => {
             Ok(Path::new(".").canonicalize()?.join(name))
@@ -23,18 +35,20 @@ pub fn absolute(dir: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// The kind of the file system that is mounted on top at `dir` itself.
-pub fn kind_at(dir: &Path) -> Option<String> {
+/// What is mounted at `dir` itself, without asking the file system.
+pub fn top_at(dir: &Path) -> Option<Top> {
     let table = fs::read("/proc/self/mountinfo").ok()?;
-    kind_in(&table, dir)
+    top_in(&table, dir)
 }
 
-fn kind_in(table: &[u8], dir: &Path) -> Option<String> {
+fn top_in(table: &[u8], dir: &Path) -> Option<Top> {
+    let text = |word: &[u8]| String::from_utf8_lossy(word).into_owned();
     let of_line = |line: &[u8]| {
         let mut words = line.split(|octet| *octet == b' ');
-        let at = unescaped(words.nth(4)?);
-        let kind = words.skip_while(|word| *word != b"-").nth(1)?;
-        (at == dir).then(|| String::from_utf8_lossy(kind).into_owned())
+        let device = text(words.nth(2)?);
+        let at = unescaped(words.nth(1)?);
+        let kind = text(words.skip_while(|word| *word != b"-").nth(1)?);
+        (at == dir).then_some(Top { device, kind })
     };
     table.split(|octet| *octet == b'\n').filter_map(of_line).next_back()
 }
@@ -61,9 +75,15 @@ mod tests {
         let table = b"36 35 98:0 / /mnt rw,noatime master:1 - ext3 /dev/root rw\n\
             40 36 0:50 / /mnt/a\\040b rw - tmpfs tmpfs rw\n\
             41 40 0:51 / /mnt/a\\040b rw,nosuid shared:7 - fuse.hw-sim hw-sim rw,user_id=0\n";
-        let rows = [("/mnt", Some("ext3")), ("/mnt/a b", Some(KIND)), ("/mnt/a", None), ("/", None)];
+        let rows = [
+            ("/mnt", Some(("98:0", "ext3"))),
+            ("/mnt/a b", Some(("0:51", KIND))),
+            ("/mnt/a", None),
+            ("/", None),
+        ];
         for (dir, kind) in rows {
-            assert_eq!(kind_in(table, Path::new(dir)).as_deref(), kind, "{dir}");
+            let top = top_in(table, Path::new(dir));
+            assert_eq!(top.as_ref().map(|t| (t.device.as_str(), t.kind.as_str())), kind, "{dir}");
         }
     }
 

@@ -64,8 +64,10 @@ fn two_blocks_arrive_octet_for_octet() {
     while listener.heard < 2 * BLOCK {
         assert!(start.elapsed() < PATIENCE, "{} octets arrived", listener.heard);
         let length = far.read(&mut block).expect("a block");
-        let sound: Vec<u8> = block[..length].iter().copied().take(2 * BLOCK - listener.heard + BLOCK).collect();
-        let end = if listener.heard > 0 { sound.iter().position(|o| *o == IDLE).unwrap_or(length) } else { length };
+        let sound: Vec<u8> =
+            block[..length].iter().copied().take(2 * BLOCK - listener.heard + BLOCK).collect();
+        let end =
+            if listener.heard > 0 { sound.iter().position(|o| *o == IDLE).unwrap_or(length) } else { length };
         listener.take(32, trimmed(&sound[..end]));
     }
     assert_eq!(listener.heard, 2 * BLOCK, "nothing after the two blocks but idle octets");
@@ -142,6 +144,11 @@ fn two_full_spans_lose_nothing() {
     // All but what was under way at the last tick.
     let least = 8000 * length.as_secs() as usize - 10 * BLOCK;
     for party in &parties {
-        assert!(party.hears.heard >= least, "channel {}: {} octets of {least}", party.number, party.hears.heard);
+        assert!(
+            party.hears.heard >= least,
+            "channel {}: {} octets of {least}",
+            party.number,
+            party.hears.heard
+        );
     }
 }

@@ -122,7 +122,11 @@ fn close_then_open_is_never_busy() {
         drop(served.open("5", libc::O_NONBLOCK).unwrap_or_else(|e| panic!("round {round}: {e}")));
     }
     let held = served.open("5", libc::O_NONBLOCK).expect("a channel");
-    assert_eq!(errno(served.open("chan/001/005", libc::O_NONBLOCK)), Some(libc::EBUSY), "one channel, two names");
+    assert_eq!(
+        errno(served.open("chan/001/005", libc::O_NONBLOCK)),
+        Some(libc::EBUSY),
+        "one channel, two names"
+    );
     drop(held);
     served.open("chan/001/005", libc::O_NONBLOCK).expect("free again");
 }

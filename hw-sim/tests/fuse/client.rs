@@ -110,7 +110,8 @@ impl Served {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
         let after = stat.rsplit(')').next().expect("a name in brackets");
         // proc(5): utime and stime are fields 14 and 15; `after` begins with field 3.
-        let ticks: u64 = after.split_whitespace().skip(11).take(2).map(|t| t.parse::<u64>().expect("ticks")).sum();
+        let ticks: u64 =
+            after.split_whitespace().skip(11).take(2).map(|t| t.parse::<u64>().expect("ticks")).sum();
         Duration::from_millis(ticks * 10)
     }
 }
@@ -137,7 +138,11 @@ fn spawn(dir: &Path, args: &[&str]) -> Child {
     let mut line = String::new();
     let out = child.stdout.take().expect("a pipe");
     BufReader::new(out).read_line(&mut line).expect("hw-sim prints");
-    assert_eq!(line, format!("ready {}\n", dir.display()), "hw-sim serve did not become ready; see its message");
+    assert_eq!(
+        line,
+        format!("ready {}\n", dir.display()),
+        "hw-sim serve did not become ready; see its message"
+    );
     child
 }
 
@@ -147,7 +152,8 @@ pub struct Node(pub File);
 impl Node {
     pub fn ioctl<T: bytemuck::Pod>(&self, request: Request<T>, payload: &mut T) -> io::Result<i32> {
         // SAFETY: the request's number tells the size of T, and `payload` outlives the call.
-        let result = unsafe { libc::ioctl(self.0.as_raw_fd(), request.number().into(), std::ptr::from_mut(payload)) };
+        let result =
+            unsafe { libc::ioctl(self.0.as_raw_fd(), request.number().into(), std::ptr::from_mut(payload)) };
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
     }
 
@@ -168,7 +174,8 @@ impl Node {
 
     pub fn set_nonblocking(&self, on: bool) {
         // SAFETY: F_SETFL takes an integer; the descriptor is open.
-        let result = unsafe { libc::fcntl(self.0.as_raw_fd(), libc::F_SETFL, if on { libc::O_NONBLOCK } else { 0 }) };
+        let result =
+            unsafe { libc::fcntl(self.0.as_raw_fd(), libc::F_SETFL, if on { libc::O_NONBLOCK } else { 0 }) };
         assert_eq!(result, 0, "F_SETFL");
     }
 
@@ -214,7 +221,9 @@ pub fn errno<T>(result: io::Result<T>) -> Option<i32> {
 pub fn until_in_call(pid: u32, tid: i32, call: i64) {
     let start = Instant::now();
     let wanted = format!("{call} ");
-    while !std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/syscall")).is_ok_and(|s| s.starts_with(&wanted)) {
+    while !std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/syscall"))
+        .is_ok_and(|s| s.starts_with(&wanted))
+    {
         assert!(start.elapsed() < PATIENCE, "thread {tid} never waits in system call {call}");
         std::thread::yield_now();
     }

@@ -116,7 +116,9 @@ fn an_alarm_is_a_pri_edge() {
         while !events.contains(&expected) {
             assert!(start.elapsed() < PATIENCE, "no event after {word}");
             if wait(&epoll, PATIENCE).contains(EpollFlags::EPOLLPRI) {
-                events.extend(std::iter::repeat_with(|| node.get(request::GETEVENT)).take_while(|e| *e != event::NONE));
+                events.extend(
+                    std::iter::repeat_with(|| node.get(request::GETEVENT)).take_while(|e| *e != event::NONE),
+                );
             }
         }
     }

@@ -1,11 +1,17 @@
 //! The program's own life: start, refusals, stop, and what is left after a kill.
 
 use crate::client::{HW_SIM, PATIENCE, Served, errno};
-use dahdi_abi::request;
+use dahdi_abi::{Errno, NodePath, request};
+use hw_sim::{
+    Description, Simulator,
+    fuse::{self, MountError},
+};
 use nix::sys::signal::Signal;
 use std::{
+    fs::File,
     io::Read,
     process::{Command, Output},
+    sync::Arc,
     time::Instant,
 };
 
@@ -47,7 +53,9 @@ fn signals_stop_it_in_order() {
         assert_eq!(served.stop(signal).code(), Some(0), "{signal}");
         let left = std::fs::read_dir(served.dir()).expect("the bare directory").count();
         assert_eq!(left, 0);
-        assert!(errno(node.read(&mut [0; 160])).is_some_and(|e| e == libc::ECONNABORTED || e == libc::ENOTCONN));
+        assert!(
+            errno(node.read(&mut [0; 160])).is_some_and(|e| e == libc::ECONNABORTED || e == libc::ENOTCONN)
+        );
     }
 }
 
@@ -84,6 +92,55 @@ fn a_place_that_cannot_serve_is_refused_with_what_to_do() {
     refused(&serve(&["--mount", &path("")]), 1, "not empty");
     refused(&serve(&["--mount", &path("file")]), 1, "not a directory");
     refused(&serve(&[]), 2, "--mount");
+}
+
+/// Runs a script with `$1` the program and `$2` an empty directory.
+fn scripted(script: &str) -> Output {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let run =
+        Command::new("unshare").args(["-m", "sh", "-c", script, "sh", HW_SIM]).arg(place.path()).output();
+    run.expect("unshare runs (package util-linux)")
+}
+
+#[test]
+fn without_fuse_or_rights_it_says_so() {
+    refused(&scripted(r#"mount -t tmpfs none /dev && exec "$1" serve --mount "$2""#), 1, "modprobe fuse");
+    let without = r#"exec setpriv --bounding-set -sys_admin --inh-caps -all "$1" serve --mount "$2""#;
+    refused(&scripted(without), 1, "no right to mount");
+}
+
+#[test]
+fn a_link_leads_to_the_mount() {
+    let mut served = Served::start();
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let link = place.path().join("link");
+    std::os::unix::fs::symlink(served.dir(), &link).expect("a link");
+    let link = link.to_str().expect("ASCII");
+    refused(&serve(&["--mount", link]), 1, "a simulator is mounted here already");
+    served.kill_and_restart();
+}
+
+#[test]
+fn the_library_mounts_and_unmounts_in_its_own_process() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let simulator = Arc::new(Simulator::real_time(&Description::default()).expect("the default boards"));
+    for round in 0..3 {
+        let mounted = fuse::mount(place.path(), Arc::clone(&simulator)).expect("a mount");
+        assert!(matches!(fuse::mount(place.path(), Arc::clone(&simulator)), Err(MountError::InUse { .. })));
+        let open = File::options().read(true).write(true).open(place.path().join("1")).expect("a channel");
+        let inside = simulator.devices().open(&NodePath::Number(1)).map(drop);
+        assert_eq!(inside, Err(Errno::BUSY), "one channel, whichever way it is opened");
+        match round {
+            0 => drop(mounted),
+            _ => mounted.unmount().expect("an unmount"),
+        }
+        simulator
+            .devices()
+            .open(&NodePath::Number(1))
+            .expect("closed with the mount, though a program has it open");
+        drop(open);
+    }
+    assert_eq!(Arc::strong_count(&simulator), 1, "nothing is left of the mounts");
 }
 
 #[test]
@@ -148,7 +205,7 @@ fn frames_are_captured() {
     near.write(&[0, 1, 0x7f, 0, 0]).expect("a frame");
     far.read(&mut [0; 64]).expect("it arrives");
     let mut octets = Vec::new();
-    std::fs::File::open(&capture).expect("a capture").read_to_end(&mut octets).expect("it can be read");
+    File::open(&capture).expect("a capture").read_to_end(&mut octets).expect("it can be read");
     assert!(octets.len() > 24, "more than the file header");
     assert!(octets.ends_with(&[0, 1, 0x7f]), "the frame without its checksum");
 }
@@ -159,5 +216,8 @@ fn the_mount_is_the_processs_own() {
     let table = std::fs::read_to_string(format!("/proc/{}/mountinfo", served.pid())).expect("mounts");
     let here = served.dir().to_str().expect("ASCII");
     let line = table.lines().find(|l| l.contains(here)).expect("it is mounted");
-    assert!(line.contains("fuse.hw-sim") && line.contains("nosuid") && line.contains("default_permissions"), "{line}");
+    assert!(
+        line.contains("fuse.hw-sim") && line.contains("nosuid") && line.contains("default_permissions"),
+        "{line}"
+    );
 }

@@ -48,7 +48,16 @@ fn dahdi_cfg_configures_the_spans() {
 #[test]
 fn dahdi_scan_tells_the_spans() {
     let text = beside_the_simulator("dahdi_scan");
-    for words in ["[1]", "[2]", "active=yes", "alarms=OK", "type=digital-E1", "totchans=31", "coding=HDB3", "framing=CCS"] {
+    for words in [
+        "[1]",
+        "[2]",
+        "active=yes",
+        "alarms=OK",
+        "type=digital-E1",
+        "totchans=31",
+        "coding=HDB3",
+        "framing=CCS",
+    ] {
         assert!(text.contains(words), "{words} is missing:\n{text}");
     }
 }
