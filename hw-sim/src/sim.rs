@@ -337,7 +337,8 @@ impl Sim {
         self.spans.get(usize::from(span.get()) - 1).map(|span| span.alarm)
     }
 
-    /// Calls `tap` with every D-channel frame that is put on a line, in order of time.
+    /// Calls `tap` with every D-channel frame that is put on a line, in order of time. It is called from
+    /// [`Sim::advance`], so it must not ask the simulator that holds this machine for anything.
     pub fn tap(&mut self, tap: Box<dyn FnMut(&TapFrame) + Send>) {
         self.taps.push(tap);
     }
