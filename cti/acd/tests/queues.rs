@@ -1,4 +1,5 @@
 //! Queues and agents, as time-stamped dialogues.
+#![allow(clippy::unwrap_used, reason = "an unwrap is a check here")]
 
 use demarc_acd::{Acd, AgentState, Entered, Output, OverflowReason, QueueError, QueueSpec};
 use demarc_model::{AgentId, CallId, QueueName, Time};
@@ -177,7 +178,8 @@ fn a_telephone_that_rings_when_the_wait_is_over_may_still_be_answered() {
 
 #[test]
 fn what_cannot_work_is_refused() {
-    let rows: [(fn(&mut Spec), QueueError); 5] = [
+    type Row = (fn(&mut Spec), QueueError);
+    let rows: [Row; 5] = [
         (|s| s.agents.clear(), QueueError::NoAgents),
         (|s| s.ring_seconds = 0, QueueError::Seconds),
         (|s| s.penalty_seconds = 0, QueueError::Penalty),

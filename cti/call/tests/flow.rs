@@ -1,4 +1,5 @@
 //! Single calls, step by step: what each side is told, and why the call ends.
+#![allow(clippy::unwrap_used, reason = "an unwrap is a check here")]
 
 use demarc_call::{
     AgentEvent, CallRecord, Choice, Control, Disposition, Ledger, Limits, MenuSpec, Outgoing, Output,

@@ -1,4 +1,5 @@
 //! The routing table, number patterns, and how both are written.
+#![allow(clippy::unwrap_used, reason = "an unwrap is a check here")]
 
 use demarc_call::{Fact, Outgoing, Pattern, PatternError, Plan, PlanError, Route, RouteOrigin, Target};
 use demarc_model::{AgentId, CallId, Cause, ChannelNo, LegId, Number, Origin, QueueName, SpanNo};

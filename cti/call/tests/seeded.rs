@@ -1,5 +1,6 @@
 //! Calls by the thousand in virtual time against lines, agents and callers that do what they like. After every step the
 //! promises of call control are checked; a failure names its seed.
+#![allow(clippy::unwrap_used, reason = "an unwrap is a check here")]
 
 use demarc_call::{
     AgentEvent, CallRecord, Choice, Control, Disposition, Fact, Ledger, MenuSpec, Outgoing, Output, Pattern,

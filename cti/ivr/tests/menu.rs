@@ -1,4 +1,5 @@
 //! A caller in a menu, as time-stamped dialogues.
+#![allow(clippy::unwrap_used, reason = "an unwrap is a check here")]
 
 use demarc_ivr::{Choice, ChoiceError, Menu, MenuError, MenuSpec, Output};
 use demarc_model::{Digit, PromptId, Time};

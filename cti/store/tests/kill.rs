@@ -1,5 +1,6 @@
 //! A process that writes the journal is killed with SIGKILL at many moments. What it was told is on disk must be there,
 //! and every call has exactly one record.
+#![allow(clippy::unwrap_used, reason = "an unwrap is a check here")]
 
 use demarc_call::{CallRecord, Fact};
 use demarc_model::CallId;

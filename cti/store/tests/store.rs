@@ -1,4 +1,5 @@
 //! What the store promises to its owner: numbers, records, errors, limits.
+#![allow(clippy::unwrap_used, reason = "an unwrap is a check here")]
 
 use demarc_call::{Disposition, Fact};
 use demarc_model::{Alarm, CallId, Cause, LegId, Number, Origin, SpanNo};
