@@ -115,8 +115,12 @@ fn a_digit_sounds_over_a_prompt() {
 }
 
 fn write_wav(path: &Path, rate: u32, channels: u16, hertz: f32) {
-    let spec =
-        hound::WavSpec { channels, sample_rate: rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let spec = hound::WavSpec {
+        channels,
+        sample_rate: rate,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
     let mut wav = hound::WavWriter::create(path, spec).unwrap();
     for n in 0..rate {
         let sample = (n as f32 / rate as f32 * hertz * std::f32::consts::TAU).sin() * 8000.0;
@@ -171,7 +175,10 @@ fn broken_files_are_told_by_name() {
     std::fs::write(&file, &octets[..1001]).unwrap();
     let cut = prompts.load_wav(id("x"), &file).unwrap_err();
     for error in [missing, broken, cut] {
-        assert!(matches!(error, PromptError::Wav { .. }) && error.to_string().contains("broken.wav"), "{error}");
+        assert!(
+            matches!(error, PromptError::Wav { .. }) && error.to_string().contains("broken.wav"),
+            "{error}"
+        );
     }
 }
 
@@ -179,7 +186,9 @@ fn broken_files_are_told_by_name() {
 fn a_text_is_spoken() {
     let cache = tempfile::tempdir().unwrap();
     let mut prompts = PromptLibrary::new();
-    prompts.speak(id("welcome"), "For sales, press one. For support, press two.", "en", cache.path()).unwrap();
+    prompts
+        .speak(id("welcome"), "For sales, press one. For support, press two.", "en", cache.path())
+        .unwrap();
     let sound = prompts.get(&id("welcome")).unwrap();
     assert!((16_000..64_000).contains(&sound.len()), "{}", sound.len());
     assert!(Level::of_alaw(&sound).dbm0() > -40);

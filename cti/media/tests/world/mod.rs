@@ -1,7 +1,9 @@
 //! A line and a network in memory, and the clock that moves them.
 #![allow(dead_code)] // each test file uses its part
 
-use demarc_media::{BLOCK, Channel, ChannelFault, ChannelRead, Core, CoreConfig, PromptLibrary, RtpRemote, Socket};
+use demarc_media::{
+    BLOCK, Channel, ChannelFault, ChannelRead, Core, CoreConfig, PromptLibrary, RtpRemote, Socket,
+};
 use demarc_model::{ChannelNo, LegId, MediaCommand, MediaEvent, Time};
 use std::{
     collections::VecDeque,
