@@ -608,9 +608,9 @@ l: 0
 REGISTER sip:example.com SIP/2.0
 To: isbn:2983792873
 From: <http://www.example.com>;tag=3234233
-Max-Forwards: 70
 Call-ID: unksm2.daksdj@hyphenated-host.example.com
 CSeq: 234902 REGISTER
+Max-Forwards: 70
 Via: SIP/2.0/UDP 192.0.2.21:5060;branch=z9hG4bKkdjuw
 Contact: <name:John_Smith>
 l: 0

@@ -1,8 +1,8 @@
 //! Calls that we make (RFC 3261 13.2), and what becomes of our requests.
 use crate::{
-    Endpoint, Invite, SessionEvent, SessionId, Target,
+    Endpoint, Invite, SessionEvent, SessionId, Target, Transport,
     cause::{cause_of, reason, reason_cause},
-    message::{Draft, escape_user, tag_of, uri},
+    message::{Draft, escape_user, socket_of, tag_of, uri},
     session::{Branch, Dialog, Phase, SessionTimer},
     transactions::{Outcome, Owner},
     transport::Hop,
@@ -70,8 +70,20 @@ impl Endpoint {
                     session.user = Some(user.clone());
                 }
                 let bindings = self.registrar.of(user).iter();
-                bindings.map(|b| Leg { uri: b.uri.clone(), to: to.clone(), hop: b.hop }).collect()
+                bindings
+                    .map(|b| Leg { uri: b.uri.clone(), to: to.clone(), hop: self.way_to(&b.uri, b.hop) })
+                    .collect()
             }
+        }
+    }
+
+    /// The way a telephone registered by; once its connection is gone, the address of its contact.
+    fn way_to(&self, contact: &Uri, known: Hop) -> Hop {
+        let gone =
+            known.transport == Transport::Tcp && known.conn.is_none_or(|c| !self.conns.contains_key(&c));
+        match socket_of(contact).filter(|_| gone) {
+            Some(remote) => Hop::to(Transport::Tcp, remote),
+            None => known,
         }
     }
 
