@@ -14,8 +14,8 @@ use std::{
 fn a_blocking_read_wakes_with_its_block() {
     let served = Served::start();
     let node = served.open("1", 0).expect("a channel");
-    node.set_buffers(4);
     let start = Instant::now();
+    node.set_buffers(4);
     for _ in 0..10 {
         assert_eq!(node.read(&mut [0; 4096]).expect("a block"), BLOCK, "one call reads one block");
     }
@@ -26,9 +26,9 @@ fn a_blocking_read_wakes_with_its_block() {
 fn a_blocking_write_waits_for_room() {
     let served = Served::start();
     let node = served.channel(1, 4);
+    let start = Instant::now();
     assert!(node.fill() >= 4, "four buffers");
     node.set_nonblocking(false);
-    let start = Instant::now();
     for _ in 0..10 {
         assert_eq!(node.write(&[0; BLOCK]).expect("room"), BLOCK);
     }
@@ -141,8 +141,8 @@ fn iomux_waits_even_where_the_file_does_not_block() {
     assert_eq!(mask & iomux::READ, iomux::READ);
     assert_eq!(node.read(&mut [0; BLOCK]).expect("it is there"), BLOCK);
 
-    let queued = node.fill();
     let start = Instant::now();
+    let queued = node.fill();
     let mut mask = iomux::WRITEEMPTY;
     node.ioctl(request::IOMUX, &mut mask).expect("all is transmitted");
     assert_eq!(mask & iomux::WRITEEMPTY, iomux::WRITEEMPTY);
