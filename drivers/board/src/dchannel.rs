@@ -28,7 +28,8 @@ pub struct DChannel {
 }
 
 impl DChannel {
-    /// Opens the channel and sets its buffers.
+    /// Opens the channel and sets its buffers. The first frame after both ends are opened can be lost while the
+    /// driver's HDLC finds its flags (measured on DAHDI 2.11); Q.921 sends it again after T200.
     ///
     /// # Errors
     /// When the channel is missing, busy, or not configured as a D-channel.
