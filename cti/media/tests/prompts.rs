@@ -1,5 +1,7 @@
 //! Prompts: from files and text, and played to a line and to a phone.
 
+#![allow(clippy::unwrap_used)] // helpers of tests, too
+
 mod world;
 
 use demarc_dsp::{Level, linear_to_alaw};

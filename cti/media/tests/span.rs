@@ -1,5 +1,7 @@
 //! A full span on simulated boards: thirty calls at once, both ways, octet for octet.
 
+#![allow(clippy::unwrap_used)] // helpers of tests, too
+
 mod world;
 
 use demarc_board::{BearerChannel, Received, Sent};

@@ -1,5 +1,5 @@
 //! A line and a network in memory, and the clock that moves them.
-#![allow(dead_code)] // each test file uses its part
+#![allow(dead_code, clippy::unwrap_used)] // each test file uses its part, and all of it is for tests
 
 use demarc_media::{
     BLOCK, Channel, ChannelFault, ChannelRead, Core, CoreConfig, PromptLibrary, RtpRemote, Socket,
@@ -99,10 +99,13 @@ impl Channel for Line {
     }
 }
 
+/// A packet, and where it comes from or goes to.
+pub type Datagram = (Vec<u8>, SocketAddr);
+
 #[derive(Clone, Default)]
 pub struct Net {
-    pub incoming: Arc<Mutex<VecDeque<(Vec<u8>, SocketAddr)>>>,
-    pub sent: Arc<Mutex<Vec<(Vec<u8>, SocketAddr)>>>,
+    pub incoming: Arc<Mutex<VecDeque<Datagram>>>,
+    pub sent: Arc<Mutex<Vec<Datagram>>>,
 }
 
 impl Net {
@@ -114,7 +117,7 @@ impl Net {
         self.incoming.lock().unwrap().push_back((packet, from.parse().unwrap()));
     }
 
-    pub fn sent(&self) -> Vec<(Vec<u8>, SocketAddr)> {
+    pub fn sent(&self) -> Vec<Datagram> {
         self.sent.lock().unwrap().clone()
     }
 }
