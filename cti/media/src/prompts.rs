@@ -69,7 +69,7 @@ impl PromptLibrary {
     /// The key of the built-in music on hold.
     pub const MUSIC: &str = "music";
     /// The key of the ringing tone: 425 Hz, 1 s in 5 s (E.180, supplement 2, as in most of Europe).
-    pub const RINGING: &str = "ringing";
+    pub const RINGBACK: &str = "ringback";
     /// The key of the busy tone: 425 Hz, half a second on and off.
     pub const BUSY: &str = "busy";
 
@@ -79,7 +79,7 @@ impl PromptLibrary {
         let mut music = vec![0; Music::TURN];
         Music::new().fill_alaw(&mut music);
         prompts.insert(PromptId(Self::MUSIC.into()), Prompt::from(music));
-        for (key, on, off) in [(Self::RINGING, 1000, 4000), (Self::BUSY, 500, 500)] {
+        for (key, on, off) in [(Self::RINGBACK, 1000, 4000), (Self::BUSY, 500, 500)] {
             let mut cadence = Cadence::new(Tone::new(&[(425, -10)]), on, off);
             let mut octets = vec![0; cadence.turn()];
             cadence.fill_alaw(&mut octets);

@@ -27,7 +27,9 @@ impl Clock {
 
     /// Milliseconds since 1970 (UTC).
     pub fn wall_ms() -> i64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis().try_into().unwrap_or(i64::MAX))
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| d.as_millis().try_into().unwrap_or(i64::MAX))
     }
 
     /// Sleeps until `due`; for ever when there is nothing to wait for.

@@ -87,6 +87,9 @@ pub struct Sip {
     pub listen: Vec<Spanned<String>>,
     /// The address told to SIP peers where the listeners have none of their own (0.0.0.0); `[rtp] address` when left out.
     pub address: Option<IpAddr>,
+    /// How often an answered call asks its peer whether it is still there; 0 never asks.
+    #[serde(default = "default_keepalive")]
+    pub keepalive_seconds: u32,
     /// Digest realm, and the domain part of our addresses.
     #[serde(default = "default_realm")]
     pub realm: String,
@@ -233,7 +236,7 @@ pub struct Queue {
     /// Rest for an agent after a call.
     #[serde(default)]
     pub wrap_up_seconds: u32,
-    /// A prompt's name, or one that is built in: `music`, `ringing`, `busy`.
+    /// A prompt's name, or one that is built in: `music`, `ringback`, `busy`.
     #[serde(default = "default_music")]
     pub music: Spanned<String>,
     /// After so long a caller goes to `overflow`.
@@ -283,6 +286,9 @@ fn default_sip_listen() -> Vec<Spanned<String>> {
 }
 fn default_realm() -> String {
     "demarc".into()
+}
+fn default_keepalive() -> u32 {
+    30
 }
 fn default_rtp_address() -> IpAddr {
     Ipv4Addr::LOCALHOST.into()
@@ -349,7 +355,12 @@ impl Default for Http {
 }
 impl Default for Sip {
     fn default() -> Self {
-        Sip { listen: default_sip_listen(), address: None, realm: default_realm() }
+        Sip {
+            listen: default_sip_listen(),
+            address: None,
+            keepalive_seconds: default_keepalive(),
+            realm: default_realm(),
+        }
     }
 }
 impl Default for Rtp {
@@ -450,8 +461,10 @@ impl Config {
 
     /// Checks a text; `path` only names it in errors.
     pub fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
-        let config: Config = toml::from_str(text)
-            .map_err(|e| ConfigError::Syntax { path: path.into(), message: e.to_string().trim_end().into() })?;
+        let config: Config = toml::from_str(text).map_err(|e| ConfigError::Syntax {
+            path: path.into(),
+            message: e.to_string().trim_end().into(),
+        })?;
         Check { config: &config, path, text }.all()?;
         crate::plan::plan(&config)
             .map_err(|e| ConfigError::Plan { path: path.into(), problem: crate::error_chain(&e) })?;
@@ -510,7 +523,9 @@ pub fn parse_target(text: &str) -> Result<Target, String> {
         ("group", number) => Ok(Target::Group(name.into(), number)),
         ("hangup", None) => match name.parse() {
             Ok(cause @ 1..=127) => Ok(Target::Hangup(Cause(cause))),
-            _ => Err(format!("\"{name}\" is no Q.850 cause; write a number from 1 to 127, such as hangup:16")),
+            _ => {
+                Err(format!("\"{name}\" is no Q.850 cause; write a number from 1 to 127, such as hangup:16"))
+            }
         },
         _ => Err(wrong()),
     }
@@ -556,19 +571,25 @@ impl Check<'_> {
     fn addresses(&self) -> Result<(), ConfigError> {
         let mut transports = Vec::new();
         for listen in &self.config.sip.listen {
-            let transport = parse_listen(listen.get_ref()).map_err(|problem| self.at(listen, problem))?.transport;
+            let transport =
+                parse_listen(listen.get_ref()).map_err(|problem| self.at(listen, problem))?.transport;
             if transports.contains(&transport) {
                 return Err(self.at(listen, "only one udp and one tcp listener can be had; remove one"));
             }
             transports.push(transport);
         }
-        parse_ports(self.config.rtp.ports.get_ref()).map_err(|problem| self.at(&self.config.rtp.ports, problem))?;
+        parse_ports(self.config.rtp.ports.get_ref())
+            .map_err(|problem| self.at(&self.config.rtp.ports, problem))?;
         let http = self.config.http.listen;
         if !http.ip().is_loopback() {
             let problem = format!(
                 "[http] listen = \"{http}\" would let anybody in; write a loopback address such as 127.0.0.1:8080"
             );
-            return Err(ConfigError::Value { path: self.path.into(), line: self.line_of("listen", &http), problem });
+            return Err(ConfigError::Value {
+                path: self.path.into(),
+                line: self.line_of("listen", &http),
+                problem,
+            });
         }
         Ok(())
     }
@@ -605,11 +626,14 @@ impl Check<'_> {
         let mut seen = BTreeSet::new();
         for name in names {
             if name.get_ref().is_empty() || name.get_ref().contains([':', ' ']) {
-                let problem = format!("\"{}\" is no name of a {kind}; use letters, digits, - and _", name.get_ref());
+                let problem =
+                    format!("\"{}\" is no name of a {kind}; use letters, digits, - and _", name.get_ref());
                 return Err(self.at(name, problem));
             }
             if !seen.insert(name.get_ref()) {
-                return Err(self.at(name, format!("{kind} \"{}\" stands here twice; rename one", name.get_ref())));
+                return Err(
+                    self.at(name, format!("{kind} \"{}\" stands here twice; rename one", name.get_ref()))
+                );
             }
         }
         Ok(())
@@ -646,7 +670,12 @@ impl Check<'_> {
             self.known_prompt(&queue.music)?;
             self.target(&queue.overflow)?;
             for agent in &queue.agents {
-                self.known("agent", agent, self.config.agents.iter().map(|a| a.id.get_ref()), agent.get_ref())?;
+                self.known(
+                    "agent",
+                    agent,
+                    self.config.agents.iter().map(|a| a.id.get_ref()),
+                    agent.get_ref(),
+                )?;
             }
         }
         Ok(())
@@ -662,7 +691,10 @@ impl Check<'_> {
             demarc_call::Pattern::try_from(route.number.get_ref().as_str())
                 .map_err(|problem| self.at(&route.number, problem.to_string()))?;
             if route.to.is_empty() {
-                return Err(self.at(&route.number, "to = [] sends the call nowhere; write a target such as queue:sales"));
+                return Err(self.at(
+                    &route.number,
+                    "to = [] sends the call nowhere; write a target such as queue:sales",
+                ));
             }
             route.to.iter().try_for_each(|target| self.target(target))?;
         }
@@ -671,11 +703,15 @@ impl Check<'_> {
 
     fn target(&self, place: &Spanned<String>) -> Result<(), ConfigError> {
         match parse_target(place.get_ref()).map_err(|problem| self.at(place, problem))? {
-            Target::Menu(name) => self.known("menu", place, self.config.menus.iter().map(|m| m.name.get_ref()), &name),
+            Target::Menu(name) => {
+                self.known("menu", place, self.config.menus.iter().map(|m| m.name.get_ref()), &name)
+            }
             Target::Queue(name) => {
                 self.known("queue", place, self.config.queues.iter().map(|q| q.name.get_ref()), &name)
             }
-            Target::Agent(id) => self.known("agent", place, self.config.agents.iter().map(|a| a.id.get_ref()), &id),
+            Target::Agent(id) => {
+                self.known("agent", place, self.config.agents.iter().map(|a| a.id.get_ref()), &id)
+            }
             Target::Trunk(name, _) => self.known_trunk(place, &name),
             Target::Group(name, _) => self.known_group(place, &name),
             Target::Hangup(_) => Ok(()),
@@ -697,7 +733,9 @@ impl Check<'_> {
         if self.config.spans.iter().any(|s| s.group == name) {
             return Ok(());
         }
-        let problem = format!("no [[span]] is in group \"{name}\"; write group = \"{name}\" at one, or another group here");
+        let problem = format!(
+            "no [[span]] is in group \"{name}\"; write group = \"{name}\" at one, or another group here"
+        );
         Err(self.at(place, problem))
     }
 
@@ -763,10 +801,25 @@ to = ["menu:main"]
     #[test]
     fn each_mistake_names_its_line_and_the_remedy() {
         let rows: [(&str, &str, &str, &[&str]); 12] = [
-            ("an unknown key", "[[queue]]", "[[queue]]\nrign_seconds = 3", &["line 16", "rign_seconds", "ring_seconds"]),
+            (
+                "an unknown key",
+                "[[queue]]",
+                "[[queue]]\nrign_seconds = 3",
+                &["line 16", "rign_seconds", "ring_seconds"],
+            ),
             ("an unknown table", "[[queue]]", "[qeue]\nx = 1\n[[queue]]", &["qeue"]),
-            ("a missing queue", "queue:sales", "queue:sale", &["demarc.toml:14", "no queue \"sale\"", "sales"]),
-            ("a missing prompt", "prompt = \"welcome\"", "prompt = \"hello\"", &["demarc.toml:13", "welcome"]),
+            (
+                "a missing queue",
+                "queue:sales",
+                "queue:sale",
+                &["demarc.toml:14", "no queue \"sale\"", "sales"],
+            ),
+            (
+                "a missing prompt",
+                "prompt = \"welcome\"",
+                "prompt = \"hello\"",
+                &["demarc.toml:13", "welcome"],
+            ),
             ("a missing agent", "agents = [\"1001\"]", "agents = [\"1002\"]", &["demarc.toml:17", "1001"]),
             ("a missing group", "group:pstn", "group:isdn", &["demarc.toml:19", "[[span]]"]),
             ("no target", "menu:main", "main", &["demarc.toml:21", "menu:NAME"]),
@@ -774,7 +827,12 @@ to = ["menu:main"]
             ("no digit", "\"2\" =", "\"x\" =", &["demarc.toml:14", "0-9"]),
             ("no number", "555*", "555 1000", &["demarc.toml:20", "no number"]),
             ("a span out of range", "number = 1", "number = 500", &["line 3", "1 to 128"]),
-            ("an open console", "[[span]]", "[http]\nlisten = \"0.0.0.0:8080\"\n[[span]]", &["demarc.toml:3", "127.0.0.1"]),
+            (
+                "an open console",
+                "[[span]]",
+                "[http]\nlisten = \"0.0.0.0:8080\"\n[[span]]",
+                &["demarc.toml:3", "127.0.0.1"],
+            ),
         ];
         for (what, from, to, expected) in rows {
             assert!(GOOD.contains(from), "{what}: the row fits the text");

@@ -11,7 +11,8 @@ impl Text {
     }
 
     fn value(&mut self, name: &str, labels: &[(&str, &dyn Display)], value: impl Display) {
-        let labels: Vec<_> = labels.iter().map(|(key, text)| format!("{key}=\"{}\"", escaped(text))).collect();
+        let labels: Vec<_> =
+            labels.iter().map(|(key, text)| format!("{key}=\"{}\"", escaped(text))).collect();
         let _ = match labels.is_empty() {
             true => writeln!(self.0, "{name} {value}"),
             false => writeln!(self.0, "{name}{{{}}} {value}", labels.join(",")),
@@ -67,8 +68,11 @@ fn spans(text: &mut Text, status: &Status) {
     text.family("demarc_channels", "gauge", "Bearer channels of a span by state.");
     for span in &status.spans {
         let span = span.borrow();
-        let states =
-            [("idle", ChannelState::Idle), ("busy", ChannelState::Busy), ("out_of_service", ChannelState::OutOfService)];
+        let states = [
+            ("idle", ChannelState::Idle),
+            ("busy", ChannelState::Busy),
+            ("out_of_service", ChannelState::OutOfService),
+        ];
         for (word, state) in states {
             let count = span.channels.iter().filter(|c| c.state == state).count();
             text.value("demarc_channels", &[("span", &span.number), ("state", &word)], count);
@@ -100,6 +104,11 @@ fn engine(text: &mut Text, snapshot: &demarc_media::Snapshot) {
     let real_time = u8::from(totals.real_time);
     text.single("demarc_media_real_time", "gauge", "1 when the engine has real-time priority.", real_time);
     for (name, value) in totals.legs.iter() {
-        text.single(&format!("demarc_media_{name}_total"), "counter", "Sum over all legs since the start.", value);
+        text.single(
+            &format!("demarc_media_{name}_total"),
+            "counter",
+            "Sum over all legs since the start.",
+            value,
+        );
     }
 }

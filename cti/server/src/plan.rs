@@ -1,14 +1,14 @@
 //! From the configuration to what the machines are given.
 
 use crate::config::{self, Config};
-use demarc_call::{Limits, Outgoing, Pattern, Plan, PlanError, Route, RouteOrigin, Target};
 use demarc_acd::QueueSpec;
+use demarc_call::{Limits, Outgoing, Pattern, Plan, PlanError, Route, RouteOrigin, Target};
 use demarc_ivr::MenuSpec;
 use demarc_media::PromptLibrary;
 use demarc_model::{AgentId, Number, PromptId, QueueName};
 
 /// Prompts that need no configuration.
-pub const BUILT_IN_PROMPTS: [&str; 3] = [PromptLibrary::MUSIC, PromptLibrary::RINGING, PromptLibrary::BUSY];
+pub const BUILT_IN_PROMPTS: [&str; 3] = [PromptLibrary::MUSIC, PromptLibrary::RINGBACK, PromptLibrary::BUSY];
 
 /// Call control's plan. The configuration was checked when it was read, so an error here is one that only call control
 /// can see, such as a time out of range.

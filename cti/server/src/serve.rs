@@ -20,6 +20,7 @@ use demarc_sip::{Endpoint, Network, Trunk, User};
 use demarc_store::{Reader, Store, StoreError};
 use std::{
     net::SocketAddr,
+    num::NonZeroU32,
     path::{Path, PathBuf},
     sync::Arc,
     thread::JoinHandle,
@@ -37,7 +38,9 @@ pub enum ServeError {
     #[error(transparent)]
     Board(#[from] BoardError),
     /// A span of the configuration is not there.
-    #[error("span {number}: {place} has no such span; it has {found}; correct [[span]] number, or see `dahdi_scan`")]
+    #[error(
+        "span {number}: {place} has no such span; it has {found}; correct [[span]] number, or see `dahdi_scan`"
+    )]
     NoSpan {
         /// As configured.
         number: SpanNo,
@@ -47,7 +50,9 @@ pub enum ServeError {
         found: String,
     },
     /// A span has no D-channel.
-    #[error("span {number}: no channel of it is configured as a D-channel; write dchan=16 in system.conf and run dahdi_cfg")]
+    #[error(
+        "span {number}: no channel of it is configured as a D-channel; write dchan=16 in system.conf and run dahdi_cfg"
+    )]
     NoDChannel {
         /// The span.
         number: SpanNo,
@@ -65,7 +70,9 @@ pub enum ServeError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The state directory.
-    #[error("{path}: cannot be made; write another directory as state, or give this user the right to make it")]
+    #[error(
+        "{path}: cannot be made; write another directory as state, or give this user the right to make it"
+    )]
     State {
         /// The directory.
         path: PathBuf,
@@ -264,7 +271,8 @@ fn start_span(board: OpenBoard, shared: &Shared, tasks: &mut tokio::task::JoinSe
     SpanOutlet { commands, view: watcher }
 }
 
-type SipChannels = (mpsc::Sender<(demarc_model::LegId, demarc_model::LegCommand)>, watch::Receiver<demarc_sip::Stats>);
+type SipChannels =
+    (mpsc::Sender<(demarc_model::LegId, demarc_model::LegCommand)>, watch::Receiver<demarc_sip::Stats>);
 
 fn start_sip(
     config: &Config,
@@ -300,6 +308,8 @@ fn sip_config(config: &Config, sockets: &sip::Sockets) -> Result<demarc_sip::Con
     let udp = reachable(sockets.udp_address());
     let mut sip = demarc_sip::Config::new(&udp.ip().to_string(), udp, seed);
     sip.realm.clone_from(&config.sip.realm);
+    sip.keepalive =
+        NonZeroU32::new(config.sip.keepalive_seconds).map(|s| Duration::from_secs(s.get().into()));
     sip.tcp = sockets.tcp_address().map(reachable);
     sip.product = concat!("Demarc/", env!("CARGO_PKG_VERSION")).into();
     sip.trunks = config.trunks.iter().map(trunk).collect();

@@ -20,12 +20,27 @@ pub const SPANS: Columns = &[
 pub const CHANNELS: Columns =
     &[("CHANNEL", "channel"), ("SPAN", "span"), ("TIMESLOT", "timeslot"), ("STATE", "state"), ("LEG", "leg")];
 /// `show calls`
-pub const CALLS: Columns = &[("CALL", "id"), ("FROM", "from"), ("TO", "to"), ("STATE", "state"), ("SECONDS", "seconds")];
+pub const CALLS: Columns = &[
+    ("CALL", "id"),
+    ("FROM", "from"),
+    ("TO", "to"),
+    ("STATE", "state"),
+    ("QUEUE", "queue"),
+    ("PLACE", "position"),
+    ("AGENT", "agent"),
+    ("SECONDS", "seconds"),
+];
 /// `show queues`
-pub const QUEUES: Columns =
-    &[("QUEUE", "name"), ("WAITING", "waiting"), ("LONGEST", "longest_wait_seconds"), ("AGENTS", "agents")];
+pub const QUEUES: Columns = &[
+    ("QUEUE", "name"),
+    ("WAITING", "waiting"),
+    ("LONGEST WAIT", "longest_wait_seconds"),
+    ("AGENTS", "agents_present"),
+    ("IDLE", "agents_idle"),
+];
 /// `show agents`
-pub const AGENTS: Columns = &[("AGENT", "id"), ("STATE", "state"), ("FOR", "seconds"), ("CALL", "call")];
+pub const AGENTS: Columns =
+    &[("AGENT", "id"), ("STATE", "state"), ("SECONDS", "seconds"), ("QUEUES", "queues")];
 
 /// The daemon could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +100,9 @@ pub fn table(rows: &Value, columns: Columns) -> String {
     });
     let heading = columns.iter().map(|(heading, _)| (*heading).to_owned()).collect();
     let widths: Vec<usize> = (0..columns.len())
-        .map(|at| rows.iter().chain([&heading]).map(|row: &Vec<String>| row[at].chars().count()).max().unwrap_or(0))
+        .map(|at| {
+            rows.iter().chain([&heading]).map(|row: &Vec<String>| row[at].chars().count()).max().unwrap_or(0)
+        })
         .collect();
     let mut text = String::new();
     for row in [&heading].into_iter().chain(&rows) {

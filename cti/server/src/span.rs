@@ -12,7 +12,9 @@ use crate::{
 use demarc_board::{BoardError, Control as Board, DChannel, DInput, Event, Sent, SpanInfo};
 use demarc_call::Fact;
 use demarc_isdn::{CallEvent, CallHandle, Command, Config, LinkState, Output, Pri, Setup};
-use demarc_model::{Alarm, Cause, ChannelNo, Destination, LegCommand, LegEvent, LegId, Number, Origin, SpanNo};
+use demarc_model::{
+    Alarm, Cause, ChannelNo, Destination, LegCommand, LegEvent, LegId, Number, Origin, SpanNo,
+};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -80,7 +82,10 @@ impl SpanTask {
         let watched = unsafe { watched::watch(descriptor)? };
         running.drain().await;
         while running.step(&watched).await {
-            running.drain().await;
+            // Sending may take events off the board that no new edge tells of.
+            while running.drain().await {
+                running.receive().await;
+            }
         }
         Ok(())
     }
@@ -190,14 +195,19 @@ impl Running {
         self.calls.insert(call, (leg, None));
     }
 
-    async fn drain(&mut self) {
+    /// Lets the machine's outputs take effect; whether a frame was sent.
+    async fn drain(&mut self) -> bool {
+        let mut sent = false;
         while let Some(output) = self.pri.poll_output() {
             match output {
                 Output::Transmit(frame) => {
+                    sent = true;
                     // A frame that is not taken is lost like one on a bad line: Q.921 sends it again.
                     match self.task.d_channel.send(&frame) {
                         Ok(Sent::Taken) => {}
-                        Ok(Sent::Full) => tracing::warn!(span = %self.number(), "frame not sent: the D-channel's buffers are full"),
+                        Ok(Sent::Full) => {
+                            tracing::warn!(span = %self.number(), "frame not sent: the D-channel's buffers are full")
+                        }
                         Err(error) => {
                             tracing::warn!(span = %self.number(), error = crate::error_chain(&error), "frame not sent");
                         }
@@ -208,6 +218,7 @@ impl Running {
             }
         }
         self.publish();
+        sent
     }
 
     async fn link(&mut self, state: LinkState) {
@@ -237,8 +248,11 @@ impl Running {
         Some(match event {
             CallEvent::Offered { to, from, timeslot } => {
                 let channel = self.seize(call, leg, timeslot)?;
-                let origin =
-                    Origin::Channel { group: self.task.view.borrow().group.clone(), span: self.number(), channel };
+                let origin = Origin::Channel {
+                    group: self.task.view.borrow().group.clone(),
+                    span: self.number(),
+                    channel,
+                };
                 LegEvent::Offered { origin, to, from }
             }
             CallEvent::Seized { timeslot } => {

@@ -92,7 +92,11 @@ pub struct Status {
 
 impl Status {
     /// Nothing has happened yet.
-    pub fn new(spans: Vec<watch::Receiver<SpanView>>, sip: watch::Receiver<Stats>, calls: Snapshot) -> Status {
+    pub fn new(
+        spans: Vec<watch::Receiver<SpanView>>,
+        sip: watch::Receiver<Stats>,
+        calls: Snapshot,
+    ) -> Status {
         Status {
             calls: Arc::new(watch::Sender::new(calls)),
             journal_errors: Arc::new(AtomicU64::new(0)),

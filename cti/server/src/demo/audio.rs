@@ -83,7 +83,14 @@ fn next_match(said: &[u8], from: usize, heard: &[u8], at: usize) -> Option<(usiz
 }
 
 /// The beginning of the agreement that holds at `place` and `start`.
-fn walk_back(said: &[u8], from: usize, place: usize, heard: &[u8], at: usize, start: usize) -> (usize, usize) {
+fn walk_back(
+    said: &[u8],
+    from: usize,
+    place: usize,
+    heard: &[u8],
+    at: usize,
+    start: usize,
+) -> (usize, usize) {
     let pairs = said[from..place].iter().rev().zip(heard[at..start].iter().rev());
     let back = pairs.take_while(|(a, b)| a == b).count();
     (place - back, start - back)

@@ -88,7 +88,11 @@ impl Speech {
         let callers = ["demo-congrats", "basic-pbx-ivr-main", "demo-instruct", "demo-moreinfo"];
         Ok(Speech {
             callers: callers.into_iter().map(audio::clip).collect::<Result<_, _>>()?,
-            agents: [audio::clip("demo-thanks")?, audio::clip("call-forwarding")?, audio::clip("agent-loginok")?],
+            agents: [
+                audio::clip("demo-thanks")?,
+                audio::clip("call-forwarding")?,
+                audio::clip("agent-loginok")?,
+            ],
         })
     }
 }
@@ -121,7 +125,7 @@ pub fn run(options: Options) -> Result<bool, DemoError> {
         .map(|((user, password), clip)| Phone::new(user, password, world.sip(), clip.clone()))
         .collect::<io::Result<_>>()?;
     let mut outside = Outside { exchange, phones, speech, called: 0 };
-    outside.wait_until_up()?;
+    outside.wait_until_up(&world)?;
     eprintln!("console: {}", world.console());
     if options.once {
         let verdict = outside.run_to_verdict(&world, options)?;
@@ -156,13 +160,19 @@ impl Outside {
         }
     }
 
-    fn wait_until_up(&mut self) -> Result<(), DemoError> {
+    fn wait_until_up(&mut self, world: &World) -> Result<(), DemoError> {
         let limit = Instant::now() + START_LIMIT;
-        while !self.exchange.is_up() || self.phones.iter().any(|phone| !phone.registered) {
+        let mut ready = false;
+        while !ready || !self.exchange.is_up() || self.phones.iter().any(|phone| !phone.registered) {
             if Instant::now() > limit {
-                let what = if self.exchange.is_up() { "the agents' telephones" } else { "the span" };
+                let what = match (ready, self.exchange.is_up()) {
+                    (false, _) => "the daemon",
+                    (_, false) => "the span",
+                    _ => "the agents' telephones",
+                };
                 return Err(DemoError::Slow { what });
             }
+            ready = ready || world.is_ready()?;
             self.turn()?;
         }
         Ok(())
@@ -210,7 +220,9 @@ impl Outside {
     /// Lets the last BYE and RELEASE COMPLETE arrive.
     fn settle(&mut self) -> Result<(), DemoError> {
         let limit = Instant::now() + Duration::from_secs(5);
-        while Instant::now() < limit && (self.exchange.busy_channels() > 0 || self.phones.iter().any(Phone::is_busy)) {
+        while Instant::now() < limit
+            && (self.exchange.busy_channels() > 0 || self.phones.iter().any(Phone::is_busy))
+        {
             self.turn()?;
         }
         Ok(())

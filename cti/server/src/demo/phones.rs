@@ -234,7 +234,9 @@ fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Option<(usize, S
     match socket.recv_from(buffer) {
         Ok(received) => Ok(Some(received)),
         // ConnectionRefused is the echo of something sent to a port that is closed by now.
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionRefused) => Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionRefused) => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

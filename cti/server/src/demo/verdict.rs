@@ -38,7 +38,9 @@ impl Verdict {
     /// Whether every call went as it should.
     pub fn all_well(&self) -> bool {
         let counts = [self.answered, self.menu_choices_ok, self.two_way_audio_ok, self.call_records];
-        counts.iter().all(|count| *count == self.calls) && self.frames_lost == 0 && self.channels_left_busy == 0
+        counts.iter().all(|count| *count == self.calls)
+            && self.frames_lost == 0
+            && self.channels_left_busy == 0
     }
 
     /// Prints it: as JSON on one line, or for people.
@@ -97,7 +99,8 @@ pub fn judge(
         let at_caller = audio::compare(&talk.said, &outcome.heard);
         let enough = at_agent.matched >= ENOUGH && at_caller.matched >= ENOUGH;
         verdict.two_way_audio_ok += usize::from(enough && at_agent.missing + at_caller.missing == 0);
-        verdict.frames_lost += (at_agent.missing + at_caller.missing).div_ceil(audio::BLOCK) + talk.lost as usize;
+        verdict.frames_lost +=
+            (at_agent.missing + at_caller.missing).div_ceil(audio::BLOCK) + talk.lost as usize;
     }
     Ok(verdict)
 }
@@ -111,7 +114,8 @@ fn busy_channels(world: &World) -> Result<usize, DemoError> {
     let limit = Instant::now() + FREE_LIMIT;
     loop {
         let channels = crate::show::fetch(&world.console(), "channels")?;
-        let busy = channels.as_array().map_or(0, |rows| rows.iter().filter(|row| row["state"] != "idle").count());
+        let busy =
+            channels.as_array().map_or(0, |rows| rows.iter().filter(|row| row["state"] != "idle").count());
         if busy == 0 || Instant::now() > limit {
             return Ok(busy);
         }

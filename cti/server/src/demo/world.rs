@@ -13,7 +13,11 @@ use std::{
     net::{Ipv4Addr, SocketAddr, UdpSocket},
     path::Path,
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        mpsc::{Receiver, sync_channel},
+    },
+    thread,
 };
 use tempfile::TempDir;
 
@@ -42,7 +46,7 @@ pub enum WorldError {
 
 enum Running {
     /// A process of its own, its nodes are files.
-    Process { daemon: Child, mounted: Option<fuse::Mounted> },
+    Process { daemon: Child, first_line: Receiver<String>, mounted: Option<fuse::Mounted> },
     /// In this process.
     Here { daemon: Option<Daemon>, runtime: tokio::runtime::Runtime },
 }
@@ -77,12 +81,26 @@ impl World {
         std::fs::write(&path, configuration(state.path(), &mount, sip, http))?;
         let (running, devices): (_, Arc<dyn Devices>) = match mounted {
             Some(mounted) => {
-                let daemon = start_process(&path)?;
-                (Running::Process { daemon, mounted: Some(mounted) }, Arc::new(KernelDevices::new(&mount)))
+                let (daemon, first_line) = start_process(&path)?;
+                let running = Running::Process { daemon, first_line, mounted: Some(mounted) };
+                (running, Arc::new(KernelDevices::new(&mount)))
             }
             None => (start_here(&path, &simulator)?, simulator.devices()),
         };
         Ok(World { running, devices, sip, http, _simulator: simulator, _state: state })
+    }
+
+    /// Whether the daemon is ready.
+    ///
+    /// # Errors
+    /// When it has ended instead.
+    pub fn is_ready(&self) -> Result<bool, WorldError> {
+        let Running::Process { first_line, .. } = &self.running else { return Ok(true) };
+        match first_line.try_recv() {
+            Ok(line) if line.starts_with("ready") => Ok(true),
+            Ok(_) => Err(WorldError::Daemon),
+            Err(_) => Ok(false),
+        }
     }
 
     /// Where the nodes are.
@@ -109,7 +127,7 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         match &mut self.running {
-            Running::Process { daemon, mounted } => {
+            Running::Process { daemon, mounted, .. } => {
                 stop(daemon);
                 if let Some(Err(error)) = mounted.take().map(fuse::Mounted::unmount) {
                     eprintln!("{}", crate::error_chain(&error));
@@ -133,21 +151,22 @@ fn stop(daemon: &mut Child) {
     let _ = daemon.wait();
 }
 
-fn start_process(config: &Path) -> Result<Child, WorldError> {
+/// Starts the daemon; its first line will tell that it is ready. It waits for its spans, so the exchange must run then.
+fn start_process(config: &Path) -> Result<(Child, Receiver<String>), WorldError> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["serve", "--config"]).arg(config).stdout(Stdio::piped()).stdin(Stdio::null());
     if std::env::var_os("RUST_LOG").is_none() {
         command.env("RUST_LOG", "warn");
     }
     let mut daemon = command.spawn()?;
-    let ready = daemon.stdout.take().map(|out| BufReader::new(out).lines().next());
-    match ready {
-        Some(Some(Ok(line))) if line.starts_with("ready") => Ok(daemon),
-        _ => {
-            stop(&mut daemon);
-            Err(WorldError::Daemon)
-        }
-    }
+    let out = daemon.stdout.take();
+    let (sender, first_line) = sync_channel(1);
+    thread::spawn(move || {
+        let line = out.and_then(|out| BufReader::new(out).lines().next());
+        // When nobody asks any more the demo is over.
+        let _ = sender.send(line.and_then(Result::ok).unwrap_or_default());
+    });
+    Ok((daemon, first_line))
 }
 
 fn start_here(path: &Path, simulator: &Simulator) -> Result<Running, WorldError> {
@@ -164,8 +183,10 @@ fn free_address() -> io::Result<SocketAddr> {
 }
 
 fn configuration(state: &Path, mount: &Path, sip: SocketAddr, http: SocketAddr) -> String {
-    let agents: String =
-        AGENTS.iter().map(|(id, password)| format!("[[agent]]\nid = \"{id}\"\npassword = \"{password}\"\n")).collect();
+    let agents: String = AGENTS
+        .iter()
+        .map(|(id, password)| format!("[[agent]]\nid = \"{id}\"\npassword = \"{password}\"\n"))
+        .collect();
     format!(
         r#"state = "{state}"
 [devices]

@@ -12,8 +12,8 @@ use demarc_call::AgentEvent;
 use demarc_media::{Direction, RtpPorts, RtpRemote};
 use demarc_model::{AgentId, Cause, Destination, LegCommand, LegEvent, LegId, Number, Origin};
 use demarc_sip::{
-    Codec, Endpoint, Invite, MediaDescription, Negotiated, Output, Registration, SessionEvent, SessionId, Source,
-    Stats, Target,
+    Codec, Endpoint, Invite, MediaDescription, Negotiated, Output, Registration, SessionEvent, SessionId,
+    Source, Stats, Target,
 };
 use sockets::Received;
 use std::{
@@ -120,7 +120,9 @@ impl Running {
                 Output::Close { conn } => self.task.sockets.forget(conn),
                 Output::Session(session, event) => self.session_event(session, event).await,
                 Output::Registration { user, state } => self.registration(user, state).await,
-                Output::Trunk { trunk, state } => tracing::info!(trunk, ?state, "registration with the trunk"),
+                Output::Trunk { trunk, state } => {
+                    tracing::info!(trunk, ?state, "registration with the trunk")
+                }
             }
         }
         self.task.stats.send_replace(self.task.endpoint.stats());
@@ -215,7 +217,8 @@ impl Running {
 
     /// A port for the leg and our description of it; `None` when all ports are in use.
     fn open_leg(&mut self, leg: LegId) -> Option<SipLeg> {
-        let socket = self.task.rtp.allocate().inspect_err(|error| tracing::warn!(%error, "no RTP port")).ok()?;
+        let socket =
+            self.task.rtp.allocate().inspect_err(|error| tracing::warn!(%error, "no RTP port")).ok()?;
         let ours = MediaDescription::new(socket.local_addr().ok()?);
         Some(SipLeg { leg, ours, socket: Some(socket) })
     }
@@ -248,7 +251,9 @@ impl Running {
             Destination::Agent(AgentId(user)) => Target::User(user),
             Destination::Group { .. } => return self.refuse(leg, Cause::NO_ROUTE).await,
         };
-        let Some(state) = self.open_leg(leg) else { return self.refuse(leg, Cause::RESOURCE_UNAVAILABLE).await };
+        let Some(state) = self.open_leg(leg) else {
+            return self.refuse(leg, Cause::RESOURCE_UNAVAILABLE).await;
+        };
         let invite = Invite { target, from, display_name: None, offer: state.ours.clone() };
         let session = self.task.endpoint.invite(self.task.clock.now(), invite);
         self.remember(session, state);
