@@ -12,7 +12,7 @@ use demarc_tests::{
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// 5551000 is a menu; 2 leads to the sales agents, 1 to a queue where nobody works.
+/// 5551000 is a menu; 2 leads to the sales agents, 1 to a queue whose only agent never registers.
 const PLAN: &str = r#"
 [[agent]]
 id = "1001"
@@ -20,6 +20,9 @@ password = "secret-1"
 [[agent]]
 id = "1002"
 password = "secret-2"
+[[agent]]
+id = "1003"
+password = "secret-3"
 [[prompt]]
 name = "welcome"
 text = "Welcome. For support press one. For sales press two."
@@ -32,7 +35,7 @@ choices = { "1" = "queue:support", "2" = "queue:sales" }
 otherwise = "hangup:16"
 [[queue]]
 name = "support"
-agents = []
+agents = ["1003"]
 overflow_seconds = 2
 overflow = "hangup:19"
 [[queue]]
@@ -40,7 +43,7 @@ name = "sales"
 agents = ["1001", "1002"]
 ring_seconds = 2
 wrap_up_seconds = 0
-music = "built-in"
+music = "music"
 overflow_seconds = 30
 overflow = "hangup:19"
 [[route]]
