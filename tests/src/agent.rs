@@ -21,7 +21,7 @@ pub enum Manner {
 
 /// A running telephone. It records what it hears and what it says as WAV files in its directory.
 pub struct Agent {
-    _process: Process,
+    process: Process,
     control: TcpStream,
     events: Arc<Mutex<Vec<Value>>>,
     dir: PathBuf,
@@ -31,8 +31,11 @@ impl Agent {
     /// Starts the telephone of an agent and waits until it is registered at 127.0.0.1:`sip_port`. `voice` is a WAV
     /// file of 8 kHz, 16 bit, mono.
     pub fn start(id: &str, password: &str, sip_port: u16, manner: Manner, voice: &Path, logs: &Path) -> Self {
-        let agent = Self::start_unregistered(id, password, sip_port, manner, voice, logs);
-        agent.wait("REGISTER_OK");
+        let mut agent = Self::start_unregistered(id, password, sip_port, manner, voice, logs);
+        // It may have been registered before it could be listened to, so its own words count.
+        agent
+            .process
+            .wait("registered", |lines| lines.iter().any(|line| line.contains("200 OK")).then_some(()));
         agent
     }
 
@@ -59,7 +62,7 @@ impl Agent {
         });
         let events = Arc::new(Mutex::new(Vec::new()));
         listen(control.try_clone().expect("a socket can be cloned"), Arc::clone(&events));
-        Self { _process: process, control, events, dir }
+        Self { process, control, events, dir }
     }
 
     /// Waits for an event of baresip, such as `CALL_ESTABLISHED`.
