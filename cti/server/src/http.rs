@@ -1,6 +1,9 @@
 //! The HTTP side: console page, API, health and metrics. It only reads what others published.
 
-use crate::{metrics, status::Status};
+use crate::{
+    metrics,
+    status::{Status, TrunkState},
+};
 use axum::{
     Json, Router,
     extract::{Query, State},
@@ -56,6 +59,7 @@ pub async fn serve(listener: TcpListener, status: Status, media: EngineHandle, r
         .route("/api/v1/queues", get(queues))
         .route("/api/v1/spans", get(spans))
         .route("/api/v1/channels", get(channels))
+        .route("/api/v1/trunks", get(trunks))
         .route("/api/v1/cdr", get(cdr))
         .with_state(shared);
     if let Err(error) = axum::serve(listener, router).await {
@@ -122,6 +126,15 @@ async fn spans(State(shared): State<Shared>) -> Response {
 
 async fn channels(State(shared): State<Shared>) -> Response {
     Json(channel_views(&shared.status)).into_response()
+}
+
+async fn trunks(State(shared): State<Shared>) -> Response {
+    let view = |(name, state): (&String, &TrunkState)| {
+        let mut value = json!(state);
+        value["name"] = name.as_str().into();
+        value
+    };
+    Json(shared.status.trunks.borrow().iter().map(view).collect::<Vec<_>>()).into_response()
 }
 
 fn span_views(status: &Status) -> Vec<serde_json::Value> {

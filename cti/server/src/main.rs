@@ -85,6 +85,7 @@ enum What {
     Calls,
     Queues,
     Agents,
+    Trunks,
 }
 
 impl What {
@@ -95,6 +96,7 @@ impl What {
             What::Calls => ("calls", show::CALLS),
             What::Queues => ("queues", show::QUEUES),
             What::Agents => ("agents", show::AGENTS),
+            What::Trunks => ("trunks", show::TRUNKS),
         }
     }
 }

@@ -6,10 +6,17 @@ use std::collections::{BTreeMap, VecDeque};
 use tokio::sync::{mpsc, watch};
 
 /// Commands that may wait for one task. A task that is that far behind gets no new legs.
-pub const COMMAND_QUEUE: usize = 4096;
+const COMMAND_QUEUE: usize = 4096;
 
 /// The way to one task.
 pub type Commands = mpsc::Sender<(LegId, LegCommand)>;
+/// The task's end of it.
+pub type CommandQueue = mpsc::Receiver<(LegId, LegCommand)>;
+
+/// A queue for the commands to one task.
+pub fn command_queue() -> (Commands, CommandQueue) {
+    mpsc::channel(COMMAND_QUEUE)
+}
 
 /// The way to a span's task, and what is known of the span.
 pub struct SpanOutlet {

@@ -6,19 +6,20 @@ use crate::{
     control::{ControlThread, Input, Inputs},
     http,
     legs::LegNumbers,
+    line::{self, Line, LineError, Opened, Turn},
     media::Media,
-    outlets::{Outlets, SpanOutlet},
+    outlets::{Commands, Outlets, SpanOutlet, command_queue},
     plan, prompts, sip, span,
-    status::Status,
+    status::{Status, TrunkState},
 };
 use dahdi_abi::Devices;
-use demarc_board::{BearerChannel, BoardError, Control as Board, DChannel, SpanInfo};
 use demarc_call::{Control, Fact};
 use demarc_media::{Engine, EngineConfig, EngineError, EngineHandle, RtpPorts};
-use demarc_model::{CallId, SpanNo};
+use demarc_model::CallId;
 use demarc_sip::{Endpoint, Network, Trunk, User};
 use demarc_store::{Reader, Store, StoreError};
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     num::NonZeroU32,
     path::{Path, PathBuf},
@@ -26,37 +27,17 @@ use std::{
     thread::JoinHandle,
     time::Duration,
 };
-use tokio::{
-    net::TcpListener,
-    sync::{mpsc, watch},
-};
+use tokio::{net::TcpListener, sync::watch};
+
+/// How long a registration with a trunk is asked for.
+const REGISTRATION: Duration = Duration::from_secs(3600);
 
 /// Why the daemon cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The board or its driver.
+    /// A span.
     #[error(transparent)]
-    Board(#[from] BoardError),
-    /// A span of the configuration is not there.
-    #[error(
-        "span {number}: {place} has no such span; it has {found}; correct [[span]] number, or see `dahdi_scan`"
-    )]
-    NoSpan {
-        /// As configured.
-        number: SpanNo,
-        /// The device directory.
-        place: String,
-        /// What there is.
-        found: String,
-    },
-    /// A span has no D-channel.
-    #[error(
-        "span {number}: no channel of it is configured as a D-channel; write dchan=16 in system.conf and run dahdi_cfg"
-    )]
-    NoDChannel {
-        /// The span.
-        number: SpanNo,
-    },
+    Line(#[from] LineError),
     /// A port in use.
     #[error(transparent)]
     Sip(#[from] sip::SipListenError),
@@ -121,18 +102,20 @@ pub async fn start(config: &Config, base: &Path, devices: Arc<dyn Devices>) -> R
 
     let shared = Shared { clock, inputs, media: Media(media), numbers: LegNumbers::default() };
     let mut tasks = tokio::task::JoinSet::new();
-    let spans = boards.into_iter().map(|board| start_span(board, &shared, &mut tasks)).collect::<Vec<_>>();
+    let start =
+        |(opened, config): (Opened, config::Span)| start_span(opened, &config, &devices, &shared, &mut tasks);
+    let spans = boards.into_iter().map(start).collect::<Result<Vec<_>, _>>()?;
     let sip_address = sockets.udp_address();
-    let (sip_commands, sip_stats) = start_sip(config, sockets, &shared, &mut tasks)?;
+    let sip_side = start_sip(config, sockets, &shared, &mut tasks)?;
 
     let control = Control::new(plan(config), next_call);
     let views = spans.iter().map(|s| s.view.clone()).collect();
-    let status = Status::new(views, sip_stats, control.snapshot(clock.now()));
+    let status = Status::new(views, sip_side.stats, sip_side.trunks, control.snapshot(clock.now()));
     let thread = ControlThread {
         control,
         store,
         inputs: receiver,
-        outlets: Outlets::new(sip_commands, spans),
+        outlets: Outlets::new(sip_side.commands, spans),
         media: shared.media.clone(),
         clock,
         status: status.clone(),
@@ -202,59 +185,34 @@ fn open_store(config: &Config) -> Result<(Store, CallId, Reader), ServeError> {
     Ok((store, recovery.next_call_id, Reader::open(&path)?))
 }
 
-/// A span, opened.
-struct OpenBoard {
-    info: SpanInfo,
-    board: Board,
-    d_channel: DChannel,
-    config: config::Span,
-}
-
 fn open_boards(
     config: &Config,
     devices: &dyn Devices,
     media: &EngineHandle,
-) -> Result<Vec<OpenBoard>, ServeError> {
-    if config.spans.is_empty() {
-        return Ok(Vec::new());
-    }
-    let found = demarc_board::discover(devices)?;
-    config.spans.iter().map(|span| open_board(span, &found, devices, media)).collect()
+) -> Result<Vec<(Opened, config::Span)>, ServeError> {
+    let opened = |span: &config::Span| {
+        Ok((line::open(devices, *span.number.get_ref(), media, Turn::First)?, span.clone()))
+    };
+    config.spans.iter().map(opened).collect()
 }
 
-fn open_board(
+fn start_span(
+    opened: Opened,
     config: &config::Span,
-    found: &[SpanInfo],
-    devices: &dyn Devices,
-    media: &EngineHandle,
-) -> Result<OpenBoard, ServeError> {
-    let number = *config.number.get_ref();
-    let info = found.iter().find(|info| info.span == number).cloned().ok_or_else(|| {
-        let numbers: Vec<_> = found.iter().map(|info| info.span.to_string()).collect();
-        let found = if numbers.is_empty() { "none".into() } else { numbers.join(", ") };
-        ServeError::NoSpan { number, place: devices.name(), found }
-    })?;
-    let d_channel = DChannel::open(devices, info.d_channel().ok_or(ServeError::NoDChannel { number })?)?;
-    for bearer in info.bearers() {
-        media.add_channel(bearer.channel, BearerChannel::open(devices, bearer.channel)?)?;
-    }
-    Ok(OpenBoard { board: Board::open(devices)?, d_channel, info, config: config.clone() })
-}
-
-fn start_span(board: OpenBoard, shared: &Shared, tasks: &mut tokio::task::JoinSet<()>) -> SpanOutlet {
-    let (side, word) = match board.config.side {
+    devices: &Arc<dyn Devices>,
+    shared: &Shared,
+    tasks: &mut tokio::task::JoinSet<()>,
+) -> Result<SpanOutlet, ServeError> {
+    let (side, word) = match config.side {
         Side::User => (demarc_isdn::Side::User, "user"),
         Side::Network => (demarc_isdn::Side::Network, "network"),
     };
     let mut isdn = demarc_isdn::Config::euro_isdn_e1(side);
-    isdn.timeslots = board.info.bearers().filter_map(|b| u8::try_from(b.position).ok()).collect();
-    let (commands, receiver) = span::commands();
-    let (view, watcher) = watch::channel(span::first_view(&board.info, &board.config.group, word));
-    let number = board.info.span;
+    isdn.timeslots = opened.info.bearers().filter_map(|b| u8::try_from(b.position).ok()).collect();
+    let (commands, receiver) = command_queue();
+    let (view, watcher) = watch::channel(span::first_view(&opened.info, &config.group, word));
     let task = span::SpanTask {
-        info: board.info,
-        board: board.board,
-        d_channel: board.d_channel,
+        line: Line::new(devices.clone(), shared.media.0.clone(), opened)?,
         isdn,
         clock: shared.clock,
         numbers: shared.numbers.clone(),
@@ -263,25 +221,29 @@ fn start_span(board: OpenBoard, shared: &Shared, tasks: &mut tokio::task::JoinSe
         commands: receiver,
         view,
     };
-    tasks.spawn(async move {
-        if let Err(error) = task.run().await {
-            tracing::error!(span = %number, %error, "the D-channel cannot be watched: the span is out of service");
-        }
-    });
-    SpanOutlet { commands, view: watcher }
+    tasks.spawn(task.run());
+    Ok(SpanOutlet { commands, view: watcher })
 }
 
-type SipChannels =
-    (mpsc::Sender<(demarc_model::LegId, demarc_model::LegCommand)>, watch::Receiver<demarc_sip::Stats>);
+/// The way to the SIP task, and what it publishes.
+struct SipSide {
+    commands: Commands,
+    stats: watch::Receiver<demarc_sip::Stats>,
+    trunks: watch::Receiver<BTreeMap<String, TrunkState>>,
+}
 
 fn start_sip(
     config: &Config,
     sockets: sip::Sockets,
     shared: &Shared,
     tasks: &mut tokio::task::JoinSet<()>,
-) -> Result<SipChannels, ServeError> {
-    let (commands, receiver) = span::commands();
-    let (stats, watcher) = watch::channel(demarc_sip::Stats::default());
+) -> Result<SipSide, ServeError> {
+    let (commands, receiver) = command_queue();
+    let (stats, stats_view) = watch::channel(demarc_sip::Stats::default());
+    let first_state =
+        |t: &config::Trunk| if t.register { TrunkState::Registering } else { TrunkState::Static };
+    let states = config.trunks.iter().map(|t| (t.name.get_ref().clone(), first_state(t))).collect();
+    let (trunks, trunks_view) = watch::channel(states);
     let (first, last) = config.rtp_ports();
     let task = sip::SipTask {
         endpoint: Endpoint::new(shared.clock.now(), sip_config(config, &sockets)?),
@@ -293,9 +255,10 @@ fn start_sip(
         control: shared.inputs.clone(),
         commands: receiver,
         stats,
+        trunks,
     };
     tasks.spawn(task.run());
-    Ok((commands, watcher))
+    Ok(SipSide { commands, stats: stats_view, trunks: trunks_view })
 }
 
 fn sip_config(config: &Config, sockets: &sip::Sockets) -> Result<demarc_sip::Config, ServeError> {
@@ -328,6 +291,7 @@ fn trunk(trunk: &config::Trunk) -> Trunk {
     };
     let mut made = Trunk::new(trunk.name.get_ref(), trunk.host, transport);
     let host = |ip: &std::net::IpAddr| Network::new(*ip, if ip.is_ipv4() { 32 } else { 128 });
+    made.register = trunk.register.then_some(REGISTRATION);
     made.sources = trunk.peers.iter().flatten().filter_map(host).collect();
     if let (Some(username), Some(password)) = (&trunk.username, &trunk.password) {
         made.credentials =

@@ -38,6 +38,8 @@ pub const QUEUES: Columns = &[
     ("AGENTS", "agents_present"),
     ("IDLE", "agents_idle"),
 ];
+/// `show trunks`
+pub const TRUNKS: Columns = &[("TRUNK", "name"), ("STATE", "state"), ("STATUS", "status")];
 /// `show agents`
 pub const AGENTS: Columns =
     &[("AGENT", "id"), ("STATE", "state"), ("SECONDS", "seconds"), ("QUEUES", "queues")];

@@ -4,36 +4,27 @@ use crate::{
     clock::Clock,
     control::{Input, Inputs},
     legs::LegNumbers,
+    line::{Line, Wake},
     media::Media,
-    outlets::COMMAND_QUEUE,
+    outlets::CommandQueue,
     status::{ChannelState, ChannelView, SpanView},
-    watched::{self, Descriptor},
 };
-use demarc_board::{BoardError, Control as Board, DChannel, DInput, Event, Sent, SpanInfo};
+use demarc_board::{BoardError, DInput, Event, Sent, SpanInfo};
 use demarc_call::Fact;
 use demarc_isdn::{CallEvent, CallHandle, Command, Config, LinkState, Output, Pri, Setup};
 use demarc_model::{
     Alarm, Cause, ChannelNo, Destination, LegCommand, LegEvent, LegId, Number, Origin, SpanNo,
 };
-use std::{collections::BTreeMap, time::Duration};
-use tokio::{
-    io::{Interest, unix::AsyncFd},
-    sync::{mpsc, watch},
-};
+use std::collections::BTreeMap;
+use tokio::sync::watch;
 
-/// A D-channel that reports errors is left alone for so long before it is tried again.
-const RETRY: Duration = Duration::from_secs(1);
 /// Frames and events taken in a row before others get their turn.
 const BURST: usize = 64;
 
 /// What the task is given.
 pub struct SpanTask {
-    /// The span as it was found.
-    pub info: SpanInfo,
-    /// For the span's alarm.
-    pub board: Board,
-    /// Its D-channel.
-    pub d_channel: DChannel,
+    /// The span's device files.
+    pub line: Line,
     /// The ISDN configuration.
     pub isdn: Config,
     /// The clock.
@@ -45,14 +36,9 @@ pub struct SpanTask {
     /// Call control.
     pub control: Inputs,
     /// What call control asks.
-    pub commands: mpsc::Receiver<(LegId, LegCommand)>,
+    pub commands: CommandQueue,
     /// Where the span's state is published.
     pub view: watch::Sender<SpanView>,
-}
-
-/// A queue for the commands to a span.
-pub fn commands() -> (mpsc::Sender<(LegId, LegCommand)>, mpsc::Receiver<(LegId, LegCommand)>) {
-    mpsc::channel(COMMAND_QUEUE)
 }
 
 struct Running {
@@ -60,48 +46,41 @@ struct Running {
     pri: Pri,
     legs: BTreeMap<LegId, CallHandle>,
     calls: BTreeMap<CallHandle, (LegId, Option<u8>)>,
-    /// The D-channel failed; nothing is asked of it until then.
-    broken_until: Option<demarc_model::Time>,
 }
 
 impl SpanTask {
     /// Runs until call control closes its end.
-    ///
-    /// # Errors
-    /// When the D-channel's descriptor cannot be watched.
-    pub async fn run(self) -> std::io::Result<()> {
+    pub async fn run(self) {
         let mut pri = Pri::new(self.clock.now(), self.isdn.clone());
         let alarm = self.view.borrow().alarm;
         if !alarm.carries_calls() {
             pri.handle_alarm(self.clock.now(), true);
         }
-        let mut running =
-            Running { task: self, pri, legs: BTreeMap::new(), calls: BTreeMap::new(), broken_until: None };
-        let descriptor = running.task.d_channel.poll_fd().ok_or(std::io::ErrorKind::Unsupported)?;
-        // SAFETY: the D-channel owns the descriptor and lives in `running`, which is dropped after `watched`.
-        let watched = unsafe { watched::watch(descriptor)? };
+        let mut running = Running { task: self, pri, legs: BTreeMap::new(), calls: BTreeMap::new() };
         running.drain().await;
-        while running.step(&watched).await {
+        while running.step().await {
             // Sending may take events off the board that no new edge tells of.
             while running.drain().await {
                 running.receive().await;
             }
         }
-        Ok(())
     }
 }
 
 impl Running {
-    async fn step(&mut self, descriptor: &AsyncFd<Descriptor>) -> bool {
-        let interest = Interest::READABLE | Interest::PRIORITY;
+    async fn step(&mut self) -> bool {
         tokio::select! {
-            ready = descriptor.ready(interest), if self.broken_until.is_none() => {
-                if let Ok(mut ready) = ready {
-                    // Edge-triggered: forget the edge first, so that one that comes while we read is not lost.
-                    ready.clear_ready();
+            wake = self.task.line.ready() => match wake {
+                Wake::Input => self.receive().await,
+                Wake::Back(alarm) => {
+                    tracing::warn!(span = %self.number(), "the board is back");
+                    self.alarm(alarm).await;
+                    self.receive().await;
                 }
-                self.receive().await;
-            }
+                Wake::Away(error) => {
+                    tracing::warn!(span = %self.number(), error = crate::error_chain(&error), "the board is away");
+                }
+            },
             command = self.task.commands.recv() => match command {
                 Some((leg, command)) => self.command(leg, command).await,
                 None => return false,
@@ -109,17 +88,13 @@ impl Running {
             () = self.task.clock.sleep_until(self.pri.poll_timeout()) => {
                 self.pri.handle_timeout(self.task.clock.now());
             }
-            () = self.task.clock.sleep_until(self.broken_until), if self.broken_until.is_some() => {
-                self.broken_until = None;
-                self.receive().await;
-            }
         }
         true
     }
 
     async fn receive(&mut self) {
         for turn in 1.. {
-            match self.task.d_channel.receive() {
+            match self.task.line.receive() {
                 Ok(Some(DInput::Frame(frame))) => self.pri.handle_frame(self.task.clock.now(), &frame),
                 Ok(Some(DInput::Event(event))) => self.event(event).await,
                 Ok(None) => return,
@@ -134,8 +109,8 @@ impl Running {
 
     async fn event(&mut self, event: Event) {
         match event {
-            Event::Alarm | Event::NoAlarm => match self.task.board.span(self.number()) {
-                Ok(status) => self.alarm(status.alarm).await,
+            Event::Alarm | Event::NoAlarm => match self.task.line.alarm() {
+                Ok(alarm) => self.alarm(alarm).await,
                 Err(error) => self.failed(&error).await,
             },
             Event::Removed => self.alarm(Alarm::Red).await,
@@ -153,19 +128,19 @@ impl Running {
         self.task.control.send(Input::Fact(Fact::Alarm { span: self.number(), alarm })).await;
     }
 
-    /// The board does not answer: that is an alarm for the calls, and it is tried again.
+    /// The board does not answer: that is an alarm for the calls, and it is opened again.
     async fn failed(&mut self, error: &BoardError) {
-        tracing::error!(span = %self.number(), error = crate::error_chain(error), "D-channel");
-        self.broken_until = Some(self.task.clock.now() + RETRY);
+        tracing::error!(span = %self.number(), error = crate::error_chain(error), "the board is lost");
+        self.task.line.lose();
         self.alarm(Alarm::Red).await;
     }
 
     fn number(&self) -> SpanNo {
-        self.task.info.span
+        self.task.line.info().span
     }
 
     fn channel(&self, timeslot: u8) -> Option<ChannelNo> {
-        self.task.info.channel_at(timeslot.into()).map(|info| info.channel)
+        self.task.line.info().channel_at(timeslot.into()).map(|info| info.channel)
     }
 
     async fn command(&mut self, leg: LegId, command: LegCommand) {
@@ -203,7 +178,7 @@ impl Running {
                 Output::Transmit(frame) => {
                     sent = true;
                     // A frame that is not taken is lost like one on a bad line: Q.921 sends it again.
-                    match self.task.d_channel.send(&frame) {
+                    match self.task.line.send(&frame) {
                         Ok(Sent::Taken) => {}
                         Ok(Sent::Full) => {
                             tracing::warn!(span = %self.number(), "frame not sent: the D-channel's buffers are full")

@@ -4,9 +4,12 @@ use demarc_call::Snapshot;
 use demarc_model::{Alarm, ChannelNo, LegId, SpanNo};
 use demarc_sip::Stats;
 use serde::Serialize;
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 use tokio::sync::watch;
 
@@ -79,6 +82,23 @@ impl SpanView {
     }
 }
 
+/// Whether a trunk knows us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum TrunkState {
+    /// No registration is configured: the trunk knows us by our address.
+    Static,
+    /// We wait for the answer to our registration.
+    Registering,
+    /// We are registered.
+    Registered,
+    /// Our registration was refused; it is tried again.
+    Failed {
+        /// The SIP status; 408 when nothing answered.
+        status: u16,
+    },
+}
+
 /// The state of everything, for whoever looks.
 #[derive(Clone)]
 pub struct Status {
@@ -88,6 +108,8 @@ pub struct Status {
     pub spans: Vec<watch::Receiver<SpanView>>,
     /// SIP's counters.
     pub sip: watch::Receiver<Stats>,
+    /// The trunks by name.
+    pub trunks: watch::Receiver<BTreeMap<String, TrunkState>>,
 }
 
 impl Status {
@@ -95,6 +117,7 @@ impl Status {
     pub fn new(
         spans: Vec<watch::Receiver<SpanView>>,
         sip: watch::Receiver<Stats>,
+        trunks: watch::Receiver<BTreeMap<String, TrunkState>>,
         calls: Snapshot,
     ) -> Status {
         Status {
@@ -102,6 +125,7 @@ impl Status {
             journal_errors: Arc::new(AtomicU64::new(0)),
             spans,
             sip,
+            trunks,
         }
     }
 

@@ -1,9 +1,7 @@
 use core::fmt;
 
 /// Why a call ended: a cause value of ITU-T Q.850, table 1 (7 bits).
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Cause(pub u8);
 

@@ -2,16 +2,12 @@ use alloc::string::String;
 use core::{fmt, num::NonZeroU16};
 
 /// DAHDI's own channel count, 1..=1024 (`DAHDI_MAX_CHANNELS`), checked when made; not an index.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "u16", into = "u16")]
 pub struct ChannelNo(NonZeroU16);
 
 /// A span, 1..=128 (`DAHDI_MAX_SPANS`), checked when made.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "u16", into = "u16")]
 pub struct SpanNo(NonZeroU16);
 
@@ -61,17 +57,13 @@ number_within!(ChannelNo, 1024, "channel");
 number_within!(SpanNo, 128, "span");
 
 /// One call, from the first offer to the last release. Rises over the life of an installation.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct CallId(pub u64);
 
 /// One leg of a call: a channel of a span or a SIP session. Even numbers are given by the side where a leg comes in,
 /// odd ones by call control for the legs that it dials, so both can count without asking.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct LegId(pub u64);
 

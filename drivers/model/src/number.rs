@@ -2,7 +2,9 @@ use alloc::string::String;
 use core::fmt;
 
 /// A telephone number or the user part of a SIP address: digits, `*`, `#`, a leading `+`, or a name such as `1001`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Number(pub String);
 

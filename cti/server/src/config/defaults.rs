@@ -17,7 +17,7 @@ pub fn default_http() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))
 }
 pub fn default_sip_listen() -> Vec<Spanned<String>> {
-    ["udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"].map(|listen| unspanned(listen)).into()
+    ["udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"].map(unspanned).into()
 }
 pub fn default_realm() -> String {
     "demarc".into()

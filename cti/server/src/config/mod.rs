@@ -156,6 +156,9 @@ pub struct Trunk {
     pub username: Option<String>,
     /// For digest authentication towards the trunk.
     pub password: Option<Secret>,
+    /// Register with the trunk, for trunks that know their customers by that.
+    #[serde(default)]
+    pub register: bool,
     /// Addresses that inbound calls are admitted from without a password; the host's own when left out.
     pub peers: Option<Vec<IpAddr>>,
 }

@@ -34,7 +34,7 @@ const CALL_GAP: Duration = Duration::from_millis(150);
 /// How long spans and telephones may take to come up.
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// Callers at once in the demo without end: enough that some wait.
-const CROWD: usize = 6;
+const CROWD: usize = 9;
 /// Conversations kept for the verdict of the demo without end: none; it only shows.
 const KEPT: usize = 0;
 

@@ -7,20 +7,22 @@ use crate::{
     control::{Input, Inputs},
     legs::LegNumbers,
     media::Media,
+    outlets::CommandQueue,
+    status::TrunkState,
 };
 use demarc_call::AgentEvent;
 use demarc_media::{Direction, RtpPorts, RtpRemote};
 use demarc_model::{AgentId, Cause, Destination, LegCommand, LegEvent, LegId, Number, Origin};
 use demarc_sip::{
     Codec, Endpoint, Invite, MediaDescription, Negotiated, Output, Registration, SessionEvent, SessionId,
-    Source, Stats, Target,
+    Source, Stats, Target, TrunkRegistration,
 };
 use sockets::Received;
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 pub use sockets::{SipListenError, Sockets, bind};
 
@@ -41,9 +43,11 @@ pub struct SipTask {
     /// Call control.
     pub control: Inputs,
     /// What call control asks.
-    pub commands: mpsc::Receiver<(LegId, LegCommand)>,
+    pub commands: CommandQueue,
     /// Where the counters are published.
     pub stats: watch::Sender<Stats>,
+    /// Where the trunks' registrations are published, by name.
+    pub trunks: watch::Sender<BTreeMap<String, TrunkState>>,
 }
 
 /// A session with its leg.
@@ -120,12 +124,21 @@ impl Running {
                 Output::Close { conn } => self.task.sockets.forget(conn),
                 Output::Session(session, event) => self.session_event(session, event).await,
                 Output::Registration { user, state } => self.registration(user, state).await,
-                Output::Trunk { trunk, state } => {
-                    tracing::info!(trunk, ?state, "registration with the trunk")
-                }
+                Output::Trunk { trunk, state } => self.trunk(trunk, state),
             }
         }
         self.task.stats.send_replace(self.task.endpoint.stats());
+    }
+
+    fn trunk(&mut self, trunk: String, state: TrunkRegistration) {
+        tracing::info!(trunk, ?state, "registration with the trunk");
+        let state = match state {
+            TrunkRegistration::Registered => TrunkState::Registered,
+            TrunkRegistration::Failed(status) => TrunkState::Failed { status },
+        };
+        self.task.trunks.send_modify(|trunks| {
+            trunks.insert(trunk, state);
+        });
     }
 
     async fn registration(&mut self, user: String, state: Registration) {
