@@ -77,7 +77,8 @@ impl Core {
         }
     }
 
-    /// Gives a channel to the pool.
+    /// Gives a channel to the pool. It takes the place of one of that number; a leg that uses such a one keeps it to its
+    /// end.
     pub fn add_channel(&mut self, number: ChannelNo, channel: Box<dyn Channel>) {
         self.totals.channels += 1;
         if self.pool.insert(number, channel).is_some() {
@@ -222,7 +223,8 @@ impl Core {
     fn give_back(&mut self, mut leg: Leg) {
         if let Port::Channel(mut channel) = leg.port {
             channel.flush(&mut leg.stats);
-            self.pool.insert(channel.number, channel.into_channel());
+            // One that was given meanwhile is of a board that came back; this one's board is gone.
+            self.pool.entry(channel.number).or_insert(channel.into_channel());
         }
     }
 

@@ -6,6 +6,7 @@ mod control;
 pub mod demo;
 mod http;
 mod legs;
+mod line;
 mod media;
 mod metrics;
 mod outlets;
