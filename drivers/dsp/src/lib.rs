@@ -8,6 +8,7 @@ extern crate std;
 
 mod dtmf;
 mod g711;
+mod g722;
 mod level;
 mod music;
 mod tone;
@@ -18,6 +19,7 @@ pub use g711::{
     ALAW_SILENCE, ULAW_SILENCE, alaw_to_linear, alaw_to_ulaw, linear_to_alaw, linear_to_ulaw, ulaw_to_alaw,
     ulaw_to_linear,
 };
+pub use g722::{G722Decoder, G722Encoder};
 pub use level::Level;
 pub use music::Music;
 pub use tone::{Cadence, Tone};
