@@ -41,8 +41,7 @@ pub fn cause_of(status: u16) -> Cause {
         487 => 16,
         488 | 606 => 88,
         502 => 38,
-        503 => 34,
-        400 | 481 | 500 => 41,
+        400 | 481 | 500 | 503 => 41,
         580 => 47,
         _ => 31,
     })
@@ -60,6 +59,7 @@ pub(crate) fn reason_phrase(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        406 => "Not Acceptable",
         408 => "Request Timeout",
         410 => "Gone",
         413 => "Request Entity Too Large",
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn causes_and_statuses_map_as_rfc_3398_says() {
-        let both = [(1, 404), (17, 486), (18, 480), (21, 603), (28, 484), (34, 503), (22, 410), (79, 501)];
+        let both = [(1, 404), (17, 486), (18, 480), (21, 603), (28, 484), (41, 503), (22, 410), (79, 501)];
         for (cause, status) in both {
             assert_eq!(status_of(Cause(cause)), status, "cause {cause}");
             assert_eq!(cause_of(status), Cause(cause), "status {status}");
@@ -126,6 +126,7 @@ mod tests {
             (19, 480),
             (20, 480),
             (16, 480),
+            (34, 503),
             (42, 503),
             (47, 503),
             (57, 403),
@@ -142,6 +143,7 @@ mod tests {
             (482, 25),
             (487, 16),
             (500, 41),
+            (503, 41),
             (504, 102),
             (600, 17),
             (699, 31),

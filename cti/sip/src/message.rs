@@ -62,9 +62,11 @@ pub(crate) fn response(
     product: &str,
 ) -> Option<Response> {
     let code = StatusCode::new(status)?;
-    let mut builder = ResponseBuilder::to_request(request, code, reason_phrase(status)).ok()?;
+    let Ok(mut builder) = ResponseBuilder::to_request(request, code, reason_phrase(status)) else {
+        return incomplete(request, code);
+    };
     if status > 100 && tag_of(&request.headers, &HeaderName::To).is_none() {
-        let mut to = raw(&request.headers, &HeaderName::To)?.to_vec();
+        let mut to = printable(&raw(&request.headers, &HeaderName::To)?);
         to.extend_from_slice(format!(";tag={tag}").as_bytes());
         builder = builder.set_header(&HeaderName::To, to).ok()?;
     }
@@ -73,6 +75,25 @@ pub(crate) fn response(
         builder = builder.header(name.clone(), value.clone()).ok()?;
     }
     Some(builder.body(body).build())
+}
+
+/// The answer to a request that lacks what must be copied: what there is of it (RFC 4475 3.3.1).
+fn incomplete(request: &Request, code: StatusCode) -> Option<Response> {
+    let mut builder = ResponseBuilder::new(code, reason_phrase(code.code())).ok()?;
+    let copied = [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
+    for name in copied {
+        for header in request.headers.get_all(&name).take(64) {
+            builder = builder.header(name.clone(), header.value().into_owned()).ok()?;
+        }
+    }
+    Some(builder.body(Vec::new()).build())
+}
+
+/// A value without control characters, which an escape in a display name may bring (RFC 4475 3.1.1.2) and which are not
+/// sent on. Nothing is known by a display name.
+pub(crate) fn printable(value: &[u8]) -> Vec<u8> {
+    let shown = |c: &u8| if c.is_ascii_control() && *c != b'\t' { b'?' } else { *c };
+    value.iter().map(shown).collect()
 }
 
 pub(crate) fn raw(headers: &Headers, name: &HeaderName) -> Option<Bytes> {

@@ -3,7 +3,7 @@ use crate::{
     Endpoint, MediaDescription, Negotiated, SessionEvent, SessionId, Transport,
     cause::reason,
     endpoint::Due,
-    message::{Draft, Extra, address, addresses, cseq, escape_user, raw, socket_of, tag_of, text},
+    message::{Draft, Extra, address, addresses, cseq, escape_user, printable, raw, socket_of, tag_of, text},
     sdp::{LocalOrigin, Remote},
     transactions::{Owner, Slot},
     transport::Hop,
@@ -71,7 +71,7 @@ impl Dialog {
         Some(Dialog {
             call_id: text(&request.headers, &HeaderName::CallId)?,
             local,
-            remote: raw(&request.headers, &HeaderName::From)?,
+            remote: printable(&raw(&request.headers, &HeaderName::From)?).into(),
             remote_tag: tag_of(&request.headers, &HeaderName::From),
             local_seq: 0,
             remote_seq: cseq(&request.headers),
@@ -91,7 +91,7 @@ impl Dialog {
         Some(Dialog {
             call_id: draft.call_id.clone(),
             local: draft.from.clone(),
-            remote: raw(headers, &HeaderName::To)?,
+            remote: printable(&raw(headers, &HeaderName::To)?).into(),
             remote_tag: tag_of(headers, &HeaderName::To),
             local_seq: draft.cseq,
             remote_seq: None,

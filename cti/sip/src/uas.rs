@@ -3,7 +3,9 @@ use crate::{
     Endpoint, Output, Registration, SessionEvent, Source,
     digest::{Algorithm, Authorization, Verdict},
     endpoint::Due,
-    message::{ALLOW, Extra, address, cseq, host_of, mark_source, raw, response, tag_of, text, user_of},
+    message::{
+        ALLOW, Extra, address, cseq, host_of, mark_source, printable, raw, response, tag_of, text, user_of,
+    },
     registrar::{Change, Refusal},
     sdp::{Remote, SdpError},
     session::{Dialog, SessionTimer},
@@ -97,6 +99,10 @@ impl Endpoint {
             let extra: Vec<Extra> = required.into_iter().map(|v| (HeaderName::Unsupported, v)).collect();
             return self.refuse(now, n, request, 420, "unknown extension", &extra);
         }
+        let scheme = request.uri.scheme().as_bytes().to_ascii_lowercase();
+        if tag.is_none() && !matches!(scheme.as_slice(), b"sip" | b"sips" | b"tel") {
+            return self.refuse(now, n, request, 416, "unknown URI scheme", &[]);
+        }
         let allow = [(HeaderName::Allow, Bytes::from_static(ALLOW.as_bytes()))];
         match (&request.method, tag) {
             (Method::Invite | Method::Bye | Method::Info | Method::Options, Some(tag)) => {
@@ -121,11 +127,8 @@ impl Endpoint {
     }
 
     fn on_invite(&mut self, now: Time, n: u64, hop: Hop, request: &Request) {
-        if !matches!(
-            request.uri.scheme().as_bytes().to_ascii_lowercase().as_slice(),
-            b"sip" | b"sips" | b"tel"
-        ) {
-            return self.refuse(now, n, request, 416, "unknown URI scheme", &[]);
+        if !takes_sdp(request) {
+            return self.refuse(now, n, request, 406, "no acceptable answer", &[]);
         }
         let Some((source, trunk)) = self.admit(now, n, hop, request) else { return };
         if self.sessions.len() >= self.config.limits.sessions {
@@ -141,7 +144,7 @@ impl Endpoint {
         };
         let id = self.add_session();
         let Some(tag) = self.sessions.get(&id).map(|s| s.local_tag.clone()) else { return };
-        let to_header = raw(&request.headers, &HeaderName::To).unwrap_or_default();
+        let to_header = printable(&raw(&request.headers, &HeaderName::To).unwrap_or_default());
         let local = Bytes::from([&to_header[..], b";tag=", tag.as_bytes()].concat());
         let Some(dialog) = Dialog::from_request(request, local, hop, trunk.is_none()) else {
             self.sessions.remove(&id);
@@ -338,6 +341,17 @@ impl Endpoint {
             self.arm_bindings(at, user);
         }
     }
+}
+
+/// Whether the answer to an INVITE may be SDP (RFC 3261 20.1: it may where nothing is said).
+fn takes_sdp(request: &Request) -> bool {
+    let mut lines = request.headers.get_all(&HeaderName::Accept).take(32).peekable();
+    let sdp = |kind: &str| matches!(kind.trim(), "application/sdp" | "application/*" | "*/*");
+    lines.peek().is_none()
+        || lines.any(|line| {
+            let value = String::from_utf8_lossy(&line.value()).to_ascii_lowercase();
+            value.split(',').any(|range| range.split(';').next().is_some_and(sdp))
+        })
 }
 
 /// What is the same in every copy of a request (RFC 3261 8.2.2.2).
