@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .PHONY: help demo test bench check packages packages-demo
 
 # What the build and the demo need, and what the peers of the tests need besides.
-BUILD := gcc libc6-dev make
+BUILD := gcc libc6-dev make libopus-dev pkg-config
 DEMO := $(BUILD) espeak-ng asterisk-core-sounds-en-wav
 PEERS := libpri-dev sip-tester baresip-core tshark dahdi udev systemd coreutils
 
