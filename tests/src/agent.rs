@@ -32,10 +32,7 @@ impl Agent {
     /// file of 8 kHz, 16 bit, mono.
     pub fn start(id: &str, password: &str, sip_port: u16, manner: Manner, voice: &Path, logs: &Path) -> Self {
         let mut agent = Self::start_unregistered(id, password, sip_port, manner, voice, logs);
-        // It may have been registered before it could be listened to, so its own words count.
-        agent
-            .process
-            .wait("registered", |lines| lines.iter().any(|line| line.contains("200 OK")).then_some(()));
+        agent.wait_said("200 OK");
         agent
     }
 
@@ -63,6 +60,11 @@ impl Agent {
         let events = Arc::new(Mutex::new(Vec::new()));
         listen(control.try_clone().expect("a socket can be cloned"), Arc::clone(&events));
         Self { process, control, events, dir }
+    }
+
+    /// Waits for words on its standard output. What it does at its start it may have done before it could be listened to.
+    pub fn wait_said(&mut self, words: &str) {
+        self.process.wait(words, |lines| lines.iter().any(|line| line.contains(words)).then_some(()));
     }
 
     /// Waits for an event of baresip, such as `CALL_ESTABLISHED`.

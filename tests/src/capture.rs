@@ -2,11 +2,12 @@
 
 use crate::{place, process::Process};
 use std::{
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     process::Command,
 };
 
-/// A capture of SIP on the loopback interface.
+/// A capture on the loopback interface.
 pub struct Capture {
     process: Process,
     file: PathBuf,
@@ -15,11 +16,21 @@ pub struct Capture {
 impl Capture {
     /// Captures UDP and TCP of these ports into `sip.pcap` until the value is finished.
     pub fn sip(ports: &[u16], logs: &Path) -> Self {
-        let file = logs.join("sip.pcap");
-        let filter = ports.map_filter();
+        let ports: Vec<_> = ports.iter().map(|port| format!("port {port}")).collect();
+        Self::start("sip", &ports.join(" or "), logs)
+    }
+
+    /// Captures UDP of these ports into `rtp.pcap` until the value is finished.
+    pub fn rtp(ports: &RangeInclusive<u16>, logs: &Path) -> Self {
+        Self::start("rtp", &format!("udp portrange {}-{}", ports.start(), ports.end()), logs)
+    }
+
+    fn start(name: &str, filter: &str, logs: &Path) -> Self {
+        let file = logs.join(format!("{name}.pcap"));
+        let _none_there = std::fs::remove_file(&file);
         let mut command = Command::new("dumpcap");
-        command.args(["-P", "-q", "-i", "lo", "-f", &filter, "-w"]).arg(&file);
-        let process = Process::start("dumpcap", &mut command, logs);
+        command.args(["-P", "-q", "-i", "lo", "-f", filter, "-w"]).arg(&file);
+        let process = Process::start(&format!("dumpcap-{name}"), &mut command, logs);
         // dumpcap writes the file's header when it is ready to capture.
         crate::eventually("dumpcap captures (it needs the right to)", || {
             file.metadata().ok().filter(|meta| meta.len() >= 24).map(drop)
@@ -35,14 +46,44 @@ impl Capture {
     }
 }
 
-trait MapFilter {
-    fn map_filter(&self) -> String;
+/// An RTP packet of a capture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rtp {
+    /// UDP port of the sender.
+    pub from: u16,
+    /// UDP port of the receiver.
+    pub to: u16,
+    /// Its number.
+    pub sequence: u16,
+    /// Its sound.
+    pub payload: Vec<u8>,
 }
 
-impl MapFilter for [u16] {
-    fn map_filter(&self) -> String {
-        self.iter().map(|port| format!("port {port}")).collect::<Vec<_>>().join(" or ")
+/// The RTP packets of one payload type in a capture of the loopback interface, in the order in which they were sent.
+///
+/// # Panics
+/// When the file cannot be read.
+pub fn rtp(file: &Path, payload_type: u8) -> Vec<Rtp> {
+    let capture = std::fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let mut rest = capture.get(24..).unwrap_or_default();
+    let mut packets = Vec::new();
+    while let Some(length) = rest.get(8..12) {
+        let length = u32::from_le_bytes(length.try_into().expect("four octets")) as usize;
+        // A capture that is still written may end within a packet.
+        let Some(frame) = rest.get(16..16 + length) else { break };
+        packets.extend(rtp_of(frame).filter(|(kind, _)| *kind == payload_type).map(|(_, packet)| packet));
+        rest = &rest[16 + length..];
     }
+    packets
+}
+
+/// Ethernet, IPv4 without options, UDP, RTP without extension and sources.
+fn rtp_of(frame: &[u8]) -> Option<(u8, Rtp)> {
+    let word = |at: usize| Some(u16::from_be_bytes(frame.get(at..at + 2)?.try_into().ok()?));
+    let plain = frame.get(14) == Some(&0x45) && frame.get(23) == Some(&17) && frame.get(42) == Some(&0x80);
+    let packet =
+        Rtp { from: word(34)?, to: word(36)?, sequence: word(44)?, payload: frame.get(54..)?.to_vec() };
+    plain.then_some((frame.get(43)? & 0x7f, packet))
 }
 
 /// Packets of a capture that a display filter of Wireshark selects, one line each.

@@ -16,6 +16,26 @@ pub fn alaw(sample: i16) -> u8 {
     u8::try_from(sign | code).expect("eight bits") ^ 0x55
 }
 
+/// The sample that an A-law octet stands for, on the scale of 16 bits (G.711, table 1a): the middle of its interval, so that
+/// every encoder makes the same octet of it again.
+pub fn linear(octet: u8) -> i16 {
+    let code = i16::from(octet ^ 0x55);
+    let (segment, step) = ((code >> 4) & 7, ((code & 15) << 4) + 8);
+    let size = if segment == 0 { step } else { (step + 0x100) << (segment - 1) };
+    if code & 0x80 == 0 { -size } else { size }
+}
+
+/// Writes A-law as a WAV file of 8 kHz, 16 bit, mono.
+pub fn wav(dir: &Path, name: &str, octets: &[u8]) -> PathBuf {
+    let data: Vec<u8> = octets.iter().flat_map(|octet| linear(*octet).to_le_bytes()).collect();
+    let size = |add: usize| u32::try_from(data.len() + add).expect("a short sound").to_le_bytes();
+    let mut wav = [b"RIFF".as_slice(), &size(36), b"WAVEfmt ", &16u32.to_le_bytes()].concat();
+    // PCM, one channel, 8000 samples and 16,000 octets a second, 2 octets and 16 bits a sample.
+    wav.extend([1u16, 1, 8000, 0, 16_000, 0, 2, 16].iter().flat_map(|word| word.to_le_bytes()));
+    wav.extend([b"data".as_slice(), &size(0), &data].concat());
+    file(dir, name, &wav)
+}
+
 /// Recorded speech of Debian's `asterisk-core-sounds-en-wav`, as A-law: over a minute of it.
 pub fn speech() -> Vec<u8> {
     let path = Path::new("/usr/share/asterisk/sounds/en_US_f_Allison/demo-instruct.wav");
@@ -154,6 +174,12 @@ mod tests {
     #[test]
     fn silence_and_full_scale_have_the_codes_of_table_1a() {
         assert_eq!([alaw(0), alaw(-1), alaw(i16::MAX), alaw(i16::MIN)], [0xd5, 0x55, 0xaa, 0x2a]);
+    }
+
+    #[test]
+    fn each_octet_comes_back_from_its_sample() {
+        assert_eq!([linear(0xd5), linear(0x55), linear(0xaa), linear(0x2a)], [8, -8, 32_256, -32_256]);
+        (0..=255).for_each(|octet| assert_eq!(alaw(linear(octet)), octet));
     }
 
     #[test]

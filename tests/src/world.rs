@@ -102,6 +102,11 @@ peers = ["127.0.0.1"]
         text
     }
 
+    /// The UDP ports of Demarc's RTP.
+    pub fn rtp_ports(&self) -> std::ops::RangeInclusive<u16> {
+        self.rtp..=self.rtp + 199
+    }
+
     /// Demarc's state directory.
     pub fn state(&self) -> PathBuf {
         self.dir.path().join("state")
@@ -181,8 +186,29 @@ impl Demarc {
         });
     }
 
-    /// True while it answers on `/healthz`.
+    /// Whether all is well, and what `/healthz` says.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn health(&self) -> (bool, Value) {
+        let (status, body) = api::get(self.http, "/healthz").expect("demarc is there");
+        let body = serde_json::from_str(&body).unwrap_or_else(|error| panic!("/healthz: {error}: {body}"));
+        (status == 200, body)
+    }
+
+    /// True while it answers that all is well.
     pub fn healthy(&self) -> bool {
         api::get(self.http, "/healthz").is_ok_and(|(status, _)| status == 200)
+    }
+
+    /// Waits until all is well.
+    pub fn wait_healthy(&self) {
+        eventually("all is well", || self.healthy().then_some(()));
+    }
+
+    /// The span's alarm and whether its data link is up.
+    pub fn span(&self) -> (String, bool) {
+        let spans = api::list(self.http, "/api/v1/spans", "spans");
+        (spans[0]["alarm"].as_str().expect("an alarm is a word").to_owned(), spans[0]["link_up"] == true)
     }
 }

@@ -68,7 +68,9 @@ fn an_alarm_in_mid_call_ends_it_and_the_span_comes_back() {
     let records = office.demarc.wait_records(1);
     let cause = records[0]["cause"].as_u64();
     assert!(matches!(cause, Some(27 | 38 | 41)), "a cause of the network's trouble, not {cause:?}");
-    assert!(office.demarc.healthy());
+    let (healthy, health) = office.demarc.health();
+    assert!(!healthy && health["spans_down"] == json!([1]), "{health}");
+    assert_eq!(office.demarc.span(), ("RED".to_owned(), false));
 
     office.alarm("ok");
     office.exchange.hang_up("a", 27);
@@ -112,8 +114,7 @@ fn an_exchange_that_stops_answering_fails_the_call() {
     scenario.place(&[Call::silent("8100", "4952")], office.world.sip, &office.world.logs).succeed();
     let records = office.demarc.wait_records(1);
     assert_eq!(records[0]["disposition"].as_str().map(|word| word != "answered"), Some(true));
-    office.demarc.wait_idle_channels();
-    assert!(office.demarc.healthy());
+    assert_eq!(office.demarc.span(), ("OK".to_owned(), false));
 
     // It comes back: the link is set up again and carries calls.
     office.exchange.command(&json!({"do": "deaf", "on": 0}));
@@ -123,6 +124,8 @@ fn an_exchange_that_stops_answering_fails_the_call() {
         let calls = [Call::silent("8101", "4952")];
         scenario.place(&calls, office.world.sip, &office.world.logs).finish().success().then_some(())
     });
+    office.demarc.wait_healthy();
+    office.demarc.wait_idle_channels();
 }
 
 #[test]
@@ -134,6 +137,26 @@ fn boards_that_vanish_end_their_calls() {
     office.simulator.finish();
     sipp.succeed();
     let records = office.demarc.wait_records(1);
-    assert_ne!(records[0]["cause"], 16);
-    assert!(office.demarc.healthy(), "demarc outlives its boards");
+    assert!(matches!(records[0]["cause"].as_u64(), Some(27 | 41)), "{:#}", records[0]);
+    let (healthy, health) = office.demarc.health();
+    assert!(!healthy && health["spans_down"] == json!([1]), "{health}");
+    assert_eq!(office.demarc.span(), ("RED".to_owned(), false));
+    // A call for a span that is away ends at once.
+    let scenario = Sipp::new("uac_refused", place::free_port()).status(503);
+    scenario.place(&[Call::silent("8100", "4952")], office.world.sip, &office.world.logs).succeed();
+    drop(office.exchange);
+
+    // The boards come back, without a word to Demarc.
+    office.simulator = office.world.simulator();
+    office.exchange = office.world.exchange(Side::Network);
+    office.exchange.wait_link();
+    office.demarc.wait_healthy();
+    office.demarc.wait_idle_channels();
+    let mut sipp = office.call("b", "uas_wait", phones.port(0));
+    phones.wait_heard(0, phones.packets(0) + 10);
+    office.exchange.hang_up("b", 16);
+    sipp.succeed();
+    assert_eq!(office.exchange.cleared("b").cause, 16);
+    assert_eq!(office.demarc.wait_records(3)[2]["disposition"], "answered");
+    office.demarc.wait_idle_channels();
 }
