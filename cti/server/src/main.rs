@@ -108,7 +108,8 @@ const WRONG: u8 = 2;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    start_log();
+    // The demo draws on the terminal: only what goes wrong may come between.
+    start_log(if matches!(arguments.command, Command::Demo { .. }) { "warn" } else { "info" });
     match arguments.command {
         Command::Serve { config, state } => run_serve(&config, state),
         Command::Check { config, json } => check(&config, json),
@@ -123,8 +124,8 @@ fn main() -> ExitCode {
 }
 
 /// Logs go to standard error; `RUST_LOG` chooses what.
-fn start_log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+fn start_log(level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -214,7 +215,13 @@ async fn stop(daemon: Daemon) -> ExitCode {
 fn run_demo(options: demo::Options) -> ExitCode {
     let handler = std::thread::Builder::new().name("signals".into()).spawn(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(tokio::signal::ctrl_c())?;
+        runtime.block_on(async {
+            let mut terminate = signal(SignalKind::terminate())?;
+            tokio::select! {
+                interrupted = tokio::signal::ctrl_c() => interrupted,
+                _ = terminate.recv() => Ok(()),
+            }
+        })?;
         demo::request_stop();
         io::Result::Ok(())
     });

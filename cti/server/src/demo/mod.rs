@@ -84,15 +84,16 @@ struct Speech {
 }
 
 impl Speech {
-    fn load() -> Result<Speech, ClipError> {
+    /// Conversations to a verdict are short; those to be looked at are long enough for callers to wait.
+    fn load(once: bool) -> Result<Speech, ClipError> {
+        let [first, second, third] = match once {
+            true => ["demo-thanks", "agent-newlocation", "demo-nomatch"],
+            false => ["demo-moreinfo", "demo-nogo", "demo-abouttotry"],
+        };
         let callers = ["demo-congrats", "basic-pbx-ivr-main", "demo-instruct", "demo-moreinfo"];
         Ok(Speech {
             callers: callers.into_iter().map(audio::clip).collect::<Result<_, _>>()?,
-            agents: [
-                audio::clip("demo-thanks")?,
-                audio::clip("call-forwarding")?,
-                audio::clip("agent-loginok")?,
-            ],
+            agents: [audio::clip(first)?, audio::clip(second)?, audio::clip(third)?],
         })
     }
 }
@@ -118,8 +119,8 @@ pub fn request_stop() {
 /// # Errors
 /// When it cannot run at all.
 pub fn run(options: Options) -> Result<bool, DemoError> {
-    let speech = Speech::load()?;
-    let world = World::build(options.in_process)?;
+    let speech = Speech::load(options.once)?;
+    let mut world = World::build(options.in_process)?;
     let exchange = Exchange::open(world.devices(), world.far_span())?;
     let phones = (world::AGENTS.iter().zip(&speech.agents))
         .map(|((user, password), clip)| Phone::new(user, password, world.sip(), clip.clone()))
@@ -132,7 +133,7 @@ pub fn run(options: Options) -> Result<bool, DemoError> {
         verdict.print(options.json)?;
         Ok(verdict.all_well())
     } else {
-        outside.run_on(&world)?;
+        outside.run_on(&mut world)?;
         Ok(true)
     }
 }
@@ -228,7 +229,7 @@ impl Outside {
         Ok(())
     }
 
-    fn run_on(&mut self, world: &World) -> Result<(), DemoError> {
+    fn run_on(&mut self, world: &mut World) -> Result<(), DemoError> {
         let mut view = view::View::start(world.console())?;
         let mut next_call = Instant::now();
         while !STOP.load(Ordering::Relaxed) {
@@ -240,6 +241,12 @@ impl Outside {
             self.exchange.ended.truncate(KEPT);
             self.phones.iter_mut().for_each(|phone| phone.ended.truncate(KEPT));
             view.draw_when_due()?;
+        }
+        eprintln!("ending");
+        world.request_stop();
+        // The far ends live on so that the daemon can clear its calls with them.
+        while !world.has_ended()? {
+            self.turn()?;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 pub struct View {
     pictures: Receiver<String>,
     terminal: bool,
+    drawn: bool,
 }
 
 impl View {
@@ -33,7 +34,7 @@ impl View {
                 thread::sleep(PERIOD);
             }
         })?;
-        Ok(View { pictures, terminal: io::stdout().is_terminal() })
+        Ok(View { pictures, terminal: io::stdout().is_terminal(), drawn: false })
     }
 
     /// Draws the newest picture when there is one.
@@ -44,6 +45,9 @@ impl View {
         let Ok(picture) = self.pictures.try_recv() else { return Ok(()) };
         let mut out = io::stdout().lock();
         if self.terminal {
+            if !std::mem::replace(&mut self.drawn, true) {
+                write!(out, "\x1b[2J")?;
+            }
             // Home, each line cleared to its end, then all below: no flicker.
             write!(out, "\x1b[H{}\x1b[J", picture.replace('\n', "\x1b[K\n"))?;
         } else {

@@ -37,8 +37,11 @@ pub enum WorldError {
     #[error("the daemon cannot start")]
     Serve(#[from] ServeError),
     /// The daemon as a process.
-    #[error("the daemon ended before it was ready; what it said stands above")]
-    Daemon,
+    #[error("the daemon ended before it was ready; it said:\n{said}")]
+    Daemon {
+        /// Its log.
+        said: String,
+    },
     /// Files, sockets, processes.
     #[error("the operating system refuses a resource")]
     System(#[from] io::Error),
@@ -58,7 +61,7 @@ pub struct World {
     sip: SocketAddr,
     http: SocketAddr,
     _simulator: Arc<Simulator>,
-    _state: TempDir,
+    state: TempDir,
 }
 
 impl World {
@@ -87,7 +90,7 @@ impl World {
             }
             None => (start_here(&path, &simulator)?, simulator.devices()),
         };
-        Ok(World { running, devices, sip, http, _simulator: simulator, _state: state })
+        Ok(World { running, devices, sip, http, _simulator: simulator, state })
     }
 
     /// Whether the daemon is ready.
@@ -98,8 +101,28 @@ impl World {
         let Running::Process { first_line, .. } = &self.running else { return Ok(true) };
         match first_line.try_recv() {
             Ok(line) if line.starts_with("ready") => Ok(true),
-            Ok(_) => Err(WorldError::Daemon),
+            Ok(_) => Err(WorldError::Daemon {
+                said: std::fs::read_to_string(self.state.path().join("daemon.log")).unwrap_or_default(),
+            }),
             Err(_) => Ok(false),
+        }
+    }
+
+    /// Asks the daemon to clear its calls and end.
+    pub fn request_stop(&self) {
+        if let Running::Process { daemon, .. } = &self.running {
+            terminate(daemon);
+        }
+    }
+
+    /// Whether the daemon has ended; one in this process ends when this is dropped.
+    ///
+    /// # Errors
+    /// When the operating system does not tell.
+    pub fn has_ended(&mut self) -> io::Result<bool> {
+        match &mut self.running {
+            Running::Process { daemon, .. } => Ok(daemon.try_wait()?.is_some()),
+            Running::Here { .. } => Ok(true),
         }
     }
 
@@ -142,10 +165,17 @@ impl Drop for World {
     }
 }
 
+/// Whether the signal could be sent. A child that has ended but was not waited for still has its number.
+fn terminate(daemon: &Child) -> bool {
+    let pid = i32::try_from(daemon.id()).map(nix::unistd::Pid::from_raw);
+    pid.is_ok_and(|pid| nix::sys::signal::kill(pid, nix::sys::signal::SIGTERM).is_ok())
+}
+
 fn stop(daemon: &mut Child) {
-    let terminate = i32::try_from(daemon.id()).map(nix::unistd::Pid::from_raw);
-    let signalled = terminate.is_ok_and(|pid| nix::sys::signal::kill(pid, nix::sys::signal::SIGTERM).is_ok());
-    if !signalled {
+    if matches!(daemon.try_wait(), Ok(Some(_))) {
+        return;
+    }
+    if !terminate(daemon) {
         let _ = daemon.kill();
     }
     let _ = daemon.wait();
@@ -155,9 +185,9 @@ fn stop(daemon: &mut Child) {
 fn start_process(config: &Path) -> Result<(Child, Receiver<String>), WorldError> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["serve", "--config"]).arg(config).stdout(Stdio::piped()).stdin(Stdio::null());
-    if std::env::var_os("RUST_LOG").is_none() {
-        command.env("RUST_LOG", "warn");
-    }
+    // What the daemon has to say must not come between the pictures.
+    let log = std::fs::File::create(config.with_file_name("daemon.log"))?;
+    command.stderr(log);
     let mut daemon = command.spawn()?;
     let out = daemon.stdout.take();
     let (sender, first_line) = sync_channel(1);
