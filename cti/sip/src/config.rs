@@ -55,6 +55,9 @@ pub struct Config {
     pub min_expires: Duration,
     /// The longest registration granted, and what one gets that asks for none.
     pub max_expires: Duration,
+    /// How long a stream may stay without a whole message and without a call, a registration or a transaction that
+    /// needs it; then it is closed.
+    pub idle: Duration,
     /// What is bounded, and by how much.
     pub limits: Limits,
 }
@@ -77,6 +80,7 @@ impl Config {
             nonce_lifetime: Duration::from_secs(300),
             min_expires: Duration::from_secs(10),
             max_expires: Duration::from_secs(3600),
+            idle: Duration::from_secs(180),
             limits: Limits::default(),
         }
     }

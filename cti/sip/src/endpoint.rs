@@ -22,6 +22,7 @@ pub(crate) enum Due {
     Session(SessionId, SessionTimer),
     Bindings(String),
     Register(usize),
+    Idle(ConnId),
 }
 
 /// The whole SIP side: transports, transactions, sessions, registrar.
@@ -88,6 +89,7 @@ impl Endpoint {
                 Due::Session(id, timer) => self.session_timer(now, id, timer, slot),
                 Due::Bindings(user) => self.expire_bindings(now, &user),
                 Due::Register(trunk) => self.register_trunk(now, trunk),
+                Due::Idle(conn) => self.check_idle(now, conn),
             }
         }
     }

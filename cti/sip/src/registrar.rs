@@ -36,6 +36,11 @@ pub(crate) struct Registrar {
 }
 
 impl Registrar {
+    /// The ways to all telephones.
+    pub fn hops(&self) -> impl Iterator<Item = &Hop> {
+        self.bindings.values().flatten().map(|binding| &binding.hop)
+    }
+
     pub fn of(&self, user: &str) -> &[Binding] {
         self.bindings.get(user).map_or(&[], Vec::as_slice)
     }

@@ -136,7 +136,7 @@ impl Endpoint {
     ) -> Option<u64> {
         let request = draft.build(via, &self.config.product)?;
         let key = TransactionKey::from_sent_request(&request)?;
-        let hop = self.open(hop);
+        let hop = self.open(now, hop);
         let (machine, steps) = ClientTransaction::new(request, reliability(hop.transport), Timers::default());
         self.txs.next += 1;
         let n = self.txs.next;

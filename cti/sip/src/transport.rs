@@ -1,8 +1,10 @@
 //! Octets in and out: datagrams, connections, and what the parser refuses.
 use crate::{
     ConnId, Endpoint, Output, Path, Transport,
+    endpoint::Due,
     framer::{Frame, Framer},
     message::salvage,
+    transactions::Slot,
 };
 use bytes::Bytes;
 use demarc_model::Time;
@@ -33,6 +35,9 @@ pub(crate) struct Conn {
     open: bool,
     framer: Framer,
     waiting: Vec<Vec<u8>>,
+    /// When the last whole message came or the last one went.
+    used: Time,
+    slot: Slot,
 }
 
 impl Endpoint {
@@ -50,12 +55,12 @@ impl Endpoint {
     }
 
     /// A peer opened a stream. Its number, or `None` when there are too many: close it.
-    pub fn accepted(&mut self, _now: Time, path: Path) -> Option<ConnId> {
+    pub fn accepted(&mut self, now: Time, path: Path) -> Option<ConnId> {
         if self.conns.len() >= self.config.limits.connections {
             self.count("too many connections");
             return None;
         }
-        Some(self.add_conn(path.remote, true))
+        Some(self.add_conn(now, path.remote, true))
     }
 
     /// A stream asked for by [`Output::Connect`] is open.
@@ -69,7 +74,8 @@ impl Endpoint {
 
     /// A stream is closed, failed, or could not be opened.
     pub fn closed(&mut self, now: Time, conn: ConnId) {
-        if self.conns.remove(&conn).is_some() {
+        if let Some(gone) = self.conns.remove(&conn) {
+            self.queue.remove(&gone.slot);
             self.fail_transactions(now, conn);
         }
     }
@@ -79,7 +85,7 @@ impl Endpoint {
         let Some(found) = self.conns.get_mut(&conn) else { return };
         let hop = Hop { transport: Transport::Tcp, remote: found.remote, conn: Some(conn) };
         found.framer.push(data);
-        while let Some(frame) = self.conns.get_mut(&conn).and_then(|c| c.framer.next()) {
+        while let Some(frame) = self.next_frame(now, conn) {
             match frame {
                 Frame::Message(message) => self.parse(now, hop, &message),
                 Frame::Ping => self.outputs.push_back(Output::Stream { conn, data: b"\r\n".to_vec() }),
@@ -92,12 +98,45 @@ impl Endpoint {
         }
     }
 
-    fn add_conn(&mut self, remote: SocketAddr, open: bool) -> ConnId {
+    fn add_conn(&mut self, now: Time, remote: SocketAddr, open: bool) -> ConnId {
         self.next_conn += 1;
         let conn = ConnId(self.next_conn);
         let framer = Framer::new(self.config.limits.message);
-        self.conns.insert(conn, Conn { remote, open, framer, waiting: Vec::new() });
+        let slot = self.arm(now + self.config.idle, Due::Idle(conn));
+        self.conns.insert(conn, Conn { remote, open, framer, waiting: Vec::new(), used: now, slot });
         conn
+    }
+
+    /// What came whole; a part of a message does not count as a sign of life.
+    fn next_frame(&mut self, now: Time, conn: ConnId) -> Option<Frame> {
+        let found = self.conns.get_mut(&conn)?;
+        let frame = found.framer.next()?;
+        found.used = now;
+        Some(frame)
+    }
+
+    /// Closes a stream that nobody used for too long and nobody counts on.
+    pub(crate) fn check_idle(&mut self, now: Time, conn: ConnId) {
+        let Some(used) = self.conns.get(&conn).map(|c| c.used) else { return };
+        let end = used + self.config.idle;
+        if end <= now && !self.is_needed(conn) {
+            self.count("idle connection");
+            self.outputs.push_back(Output::Close { conn });
+            return self.closed(now, conn);
+        }
+        let slot = self.arm(if end <= now { now + self.config.idle } else { end }, Due::Idle(conn));
+        if let Some(found) = self.conns.get_mut(&conn) {
+            found.slot = slot;
+        }
+    }
+
+    /// Whether a transaction, a call or a registered telephone is to be reached over it.
+    fn is_needed(&self, conn: ConnId) -> bool {
+        let on_it = |hop: &Hop| hop.conn == Some(conn);
+        self.txs.clients.values().any(|c| on_it(&c.hop))
+            || self.txs.servers.values().any(|s| on_it(&s.hop))
+            || self.sessions.values().any(|s| s.dialog.as_ref().is_some_and(|d| on_it(&d.hop)))
+            || self.registrar.hops().any(on_it)
     }
 
     fn parse(&mut self, now: Time, hop: Hop, data: &[u8]) {
@@ -146,14 +185,14 @@ impl Endpoint {
     }
 
     /// The way for a request: over TCP the connection it was heard on, another one to the same place, or a new one.
-    pub(crate) fn open(&mut self, hop: Hop) -> Hop {
+    pub(crate) fn open(&mut self, now: Time, hop: Hop) -> Hop {
         if hop.transport == Transport::Udp {
             return hop;
         }
         let alive = hop.conn.filter(|c| self.conns.contains_key(c));
         let same = || self.conns.iter().find(|(_, c)| c.remote == hop.remote).map(|(id, _)| *id);
         let conn = alive.or_else(same).unwrap_or_else(|| {
-            let conn = self.add_conn(hop.remote, false);
+            let conn = self.add_conn(now, hop.remote, false);
             self.outputs.push_back(Output::Connect { conn, remote: hop.remote });
             conn
         });

@@ -282,7 +282,7 @@ impl Endpoint {
         let same = session.dialog.as_ref().is_some_and(|d| {
             d.call_id == dialog.call_id && d.remote_tag == tag_of(&response.headers, &HeaderName::To)
         });
-        self.acknowledge(&dialog, draft, hop);
+        self.acknowledge(now, &dialog, draft, hop);
         if same {
             return;
         }
@@ -311,7 +311,7 @@ impl Endpoint {
     }
 
     /// ACK of a 2xx: no transaction of its own (RFC 3261 13.2.2.4). A challenged INVITE's credentials go along (22.1).
-    fn acknowledge(&mut self, dialog: &Dialog, invite: &Draft, hop: Hop) {
+    fn acknowledge(&mut self, now: Time, dialog: &Dialog, invite: &Draft, hop: Hop) {
         let credentials = invite
             .headers
             .iter()
@@ -319,7 +319,7 @@ impl Endpoint {
             .cloned()
             .collect();
         let (draft, to) = dialog.request(Method::Ack, invite.cseq, credentials, Bytes::new());
-        let to = self.open(if to.remote == hop.remote { hop } else { to });
+        let to = self.open(now, if to.remote == hop.remote { hop } else { to });
         let via = self.via(to.transport);
         if let Some(ack) = draft.build(via, &self.config.product) {
             let mut data = Vec::new();
