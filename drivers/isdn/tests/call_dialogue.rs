@@ -1,13 +1,13 @@
 //! Calls against literal messages: each row is a time in milliseconds and what happens then. Clauses of Q.931.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use Row::{Dial, Do, In, Out, Say};
+use Row::{Alarm, Dial, Do, In, Lose, Out, Reset, Say};
 use demarc_isdn::{
-    CallEvent, CallHandle, Command, Config, Output, Overlap, Pri, Setup, Side,
+    CallEvent, CallHandle, ChannelState, Command, Config, Output, Overlap, Pri, Setup, Side,
     q921::{Link, LinkEvent, Parameters},
 };
 use demarc_model::{Cause, Digit, Number, Time};
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 #[derive(Clone)]
 enum Row {
@@ -21,6 +21,12 @@ enum Row {
     Do(Command),
     /// Call control dials 2001 from 5551.
     Dial,
+    /// The peer hears no information frame from now on.
+    Lose,
+    /// The peer hears again and sets the data link up anew.
+    Reset,
+    /// The carrier is lost (`true`) or back.
+    Alarm(bool),
 }
 
 fn octets(hex: &str) -> Vec<u8> {
@@ -31,6 +37,7 @@ struct Bench {
     pri: Pri,
     peer: Link,
     latest: CallHandle,
+    loses: bool,
     messages: VecDeque<Vec<u8>>,
     events: VecDeque<CallEvent>,
 }
@@ -40,7 +47,7 @@ impl Bench {
         let peer = Link::new(config.side.other(), Parameters::default());
         let pri = Pri::new(Time::ZERO, config);
         let (messages, events) = (VecDeque::new(), VecDeque::new());
-        let mut bench = Bench { pri, peer, latest: CallHandle(0), messages, events };
+        let mut bench = Bench { pri, peer, latest: CallHandle(0), loses: false, messages, events };
         bench.settle(Time::ZERO);
         assert!(bench.pri.is_up());
         bench
@@ -53,6 +60,8 @@ impl Bench {
             while let Some(output) = self.pri.poll_output() {
                 quiet = false;
                 match output {
+                    // Bit 1 of the control field is 0 in an I frame (Q.921, table 4).
+                    Output::Transmit(frame) if self.loses && frame[2] & 1 == 0 => {}
                     Output::Transmit(frame) => self.peer.handle_frame(now, &frame),
                     Output::Call(handle, event) => {
                         self.latest = handle;
@@ -90,6 +99,12 @@ impl Bench {
         match row {
             In(hex) => self.peer.send(octets(hex)).unwrap(),
             Do(command) => self.pri.handle_command(now, self.latest, *command),
+            Lose => self.loses = true,
+            Reset => {
+                self.loses = false;
+                self.peer.establish(now);
+            }
+            Alarm(lost) => self.pri.handle_alarm(now, *lost),
             _ => {
                 let from = Some(Number::from("5551"));
                 let setup = Setup { to: Number::from("2001"), from, ..Setup::default() };
@@ -492,6 +507,26 @@ fn a_restart_ends_the_calls_of_its_channels() {
         (70, Out("08 02 80 00 7d 08 02 80 d2 14 01 00")), // timeslot 16 is none of ours
     ]);
     play(user(), &rows);
+}
+
+#[test]
+fn a_restart_that_a_reset_of_the_link_lost_is_sent_again_at_once() {
+    // 5.5.1, 5.8.8: the call of a lost carrier ends; its channel is restarted when the link is back, within T316.
+    let mut config = user();
+    config.alarm_hold = Some(Duration::ZERO);
+    let mut rows = user_call_up();
+    let restart = "08 02 00 00 46 18 03 a9 83 9f 79 01 80";
+    rows.extend([
+        (40, Alarm(true)),
+        (50, released(27)),
+        (60, Lose),
+        (60, Alarm(false)),
+        (70, Reset),
+        (70, Out(restart)),
+        (80, In("08 02 80 00 4e 18 03 a9 83 9f 79 01 80")),
+    ]);
+    let pri = play(config, &rows);
+    assert!(pri.channels().all(|(_, state)| state == ChannelState::Idle));
 }
 
 #[test]

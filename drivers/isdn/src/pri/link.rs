@@ -78,6 +78,9 @@ impl Pri {
                 _ => {} // T303, T305 and T308 repeat what was lost
             }
         }
+        // T316 would repeat a RESTART too, but only after two minutes.
+        self.restarts.suspend();
+        self.next_restart(now);
     }
 
     /// 5.8.9: calls that are not up end, the others wait for T309.
