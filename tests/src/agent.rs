@@ -124,7 +124,7 @@ fn write_files(
     );
     let dir_text = dir.display();
     let config = format!(
-        "poll_method epoll\nsip_listen 127.0.0.1:{}\naudio_path /usr/share/baresip\n\
+        "poll_method epoll\nnet_interface 127.0.0.1\nsip_listen 127.0.0.1:{}\naudio_path /usr/share/baresip\n\
          audio_source aufile,{}\naudio_player aubridge,ear\naudio_alert aubridge,bell\n\
          audio_level no\naudio_buffer 20-160\nrtp_ports 6000-9998\nmodule_path /usr/lib/baresip/modules\n\
          module g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\nmodule_tmp uuid.so\n\

@@ -158,7 +158,7 @@ fn a_caller_who_presses_two_talks_with_an_agent() {
 
     let records = centre.close(1);
     assert_eq!((&records[0]["disposition"], &records[0]["agent"]), (&json!("answered"), &json!("1001")));
-    assert_eq!(records[0]["menu"][0]["digits"], "2", "{:#}", records[0]);
+    assert_eq!(records[0]["menu_choices"][0]["digits"], "2", "{:#}", records[0]);
 }
 
 #[test]
