@@ -2,7 +2,7 @@
 use crate::{
     Endpoint, MediaDescription, Negotiated, SessionEvent, SessionId,
     cause::{reason, reason_cause, status_of},
-    message::{ALLOW, Extra, cseq, response, tag_of, text},
+    message::{ALLOW, Extra, cseq, response, tag_of, text, without_bare_branch},
     sdp::Remote,
     session::{Phase, SessionTimer},
 };
@@ -138,7 +138,8 @@ impl Endpoint {
     }
 
     pub(crate) fn on_cancel(&mut self, now: Time, n: u64, request: &Request) {
-        let invite = TransactionKey::for_cancelled_invite(request).and_then(|key| self.txs.server_of(&key));
+        let invite = TransactionKey::for_cancelled_invite(&without_bare_branch(request))
+            .and_then(|key| self.txs.server_of(&key));
         let Some(invite) = invite else {
             self.count("nothing to cancel");
             return self.reply(now, n, request, 481, &[]);

@@ -5,7 +5,10 @@ use sipx_sip::{
     Address, CSeq, Header, HeaderName, Headers, Method, Request, RequestBuilder, Response, ResponseBuilder,
     StatusCode, Uri,
 };
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, SocketAddr},
+};
 
 /// The methods we take, for Allow.
 pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, REGISTER";
@@ -197,6 +200,26 @@ pub(crate) fn mark_source(request: &mut Request, source: SocketAddr) -> Option<S
     request.headers.push_front(Header::build(HeaderName::Via, marked).ok()?);
     let port = if symmetric { source.port() } else { via.port.unwrap_or(5060) };
     Some(SocketAddr::new(source.ip(), port))
+}
+
+/// The request as transactions are told apart by it: a branch that is only the magic cookie tells nothing, and is as good
+/// as none (RFC 4475 3.2.1; RFC 3261 17.2.3).
+pub(crate) fn without_bare_branch(request: &Request) -> Cow<'_, Request> {
+    let whole = Cow::Borrowed(request);
+    let Some(value) = raw(&request.headers, &HeaderName::Via) else { return whole };
+    let end = sipx_sip::headers::via::first_hop_end(&value);
+    let hop = String::from_utf8_lossy(value.get(..end).unwrap_or_default()).into_owned();
+    let bare = |param: &str| param.trim().eq_ignore_ascii_case("branch=z9hG4bK");
+    if !hop.split(';').any(bare) {
+        return whole;
+    }
+    let kept: Vec<&str> = hop.split(';').filter(|param| !bare(param)).collect();
+    let via = [kept.join(";").as_bytes(), value.get(end..).unwrap_or_default()].concat();
+    let Ok(via) = Header::build(HeaderName::Via, via) else { return whole };
+    let mut request = request.clone();
+    request.headers.remove_first(&HeaderName::Via);
+    request.headers.push_front(via);
+    Cow::Owned(request)
 }
 
 /// A 4xx or 5xx to a request that the parser refused, where enough of it can be read (RFC 4475 3.1.2).

@@ -113,6 +113,9 @@ impl Dialog {
     pub fn request(&self, method: Method, cseq: u32, extra: Vec<Extra>, body: Bytes) -> (Draft, Hop) {
         let mut routes = self.routes.clone();
         let mut uri = self.target.clone();
+        // The request goes to the first route, loose or strict (RFC 3261 8.1.2).
+        let next = routes.first().unwrap_or(&uri);
+        let hop = if self.symmetric { self.hop } else { next_hop(next, self.hop) };
         if let Some(first) = routes.first().cloned()
             && !first.params().is_some_and(|p| p.contains("lr"))
         {
@@ -120,8 +123,6 @@ impl Dialog {
             routes.remove(0);
             routes.push(std::mem::replace(&mut uri, first));
         }
-        let next = routes.first().unwrap_or(&uri);
-        let hop = if self.symmetric { self.hop } else { next_hop(next, self.hop) };
         let mut headers: Vec<Extra> =
             routes.iter().map(|r| (HeaderName::Route, Bytes::from(format!("<{r}>")))).collect();
         headers.extend(extra);

@@ -5,6 +5,7 @@ use crate::{
     endpoint::Due,
     message::{
         ALLOW, Extra, address, cseq, host_of, mark_source, printable, raw, response, tag_of, text, user_of,
+        without_bare_branch,
     },
     registrar::{Change, Refusal},
     sdp::{Remote, SdpError},
@@ -30,7 +31,7 @@ impl Endpoint {
             let status = if request.version.is_supported() { finding.status() } else { 505 };
             return self.stateless(back, &request, status, &[]);
         }
-        let Some(key) = TransactionKey::from_request(&request) else {
+        let Some(key) = TransactionKey::from_request(&without_bare_branch(&request)) else {
             return self.count("no transaction key");
         };
         if let Some(n) = self.txs.server_of(&key) {

@@ -128,6 +128,18 @@ fn a_copy_by_another_way_is_a_loop_and_a_repeat_is_answered_alike() {
     assert!(first[0].contains(";rport=5060;received=192.0.2.2"), "RFC 3581 4: {}", first[0]);
 }
 
+#[test]
+fn a_branch_that_says_nothing_tells_no_requests_apart() {
+    let mut peer = phone(B);
+    let first = request("OPTIONS", "sip:a@pbx.example", "", 1, "", "");
+    let other = first.replace("Call-ID: c1", "Call-ID: c2").replace("tag=f", "tag=g");
+    assert_eq!(peer.status(&first), [200]);
+    assert_eq!(peer.status(&other), [200]);
+    assert_eq!(peer.endpoint.stats().transactions, 2, "RFC 4475 3.2.1: each has a transaction of its own");
+    assert_eq!(peer.status(&first), [200], "and a repeat is answered from it");
+    assert_eq!(peer.endpoint.stats().transactions, 2);
+}
+
 /// The same request with an answer to the challenge in `refused`.
 fn authorized(message: &str, refused: &str, password: &str, method: &str, uri: &str) -> String {
     let value = refused.lines().find_map(|l| l.strip_prefix("WWW-Authenticate: ")).unwrap();
