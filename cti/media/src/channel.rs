@@ -7,11 +7,11 @@
 use crate::{
     BLOCK,
     fifo::Fifo,
+    hook::{Taps, Way},
     player::{From, Player},
     stats::LegStats,
 };
 use demarc_board::{BearerChannel, Received, Sent};
-use demarc_dsp::ALAW_SILENCE;
 use demarc_model::{ChannelNo, Time};
 use std::time::Duration;
 
@@ -191,13 +191,6 @@ impl ChannelPort {
         }
     }
 
-    /// Silence in place of lost packets.
-    pub fn conceal(&mut self, now: Time, packets: usize, octets: usize, stats: &mut LegStats) {
-        let packets = packets.min(self.playout.depth);
-        stats.concealed += packets as u64;
-        self.hear(now, std::iter::repeat_n(ALAW_SILENCE, packets * octets), stats);
-    }
-
     /// Another stream begins, or none.
     pub fn restart(&mut self) {
         self.fifo.clear();
@@ -205,15 +198,21 @@ impl ChannelPort {
     }
 
     /// Fills the transmit queue as far as it should be. `true` when all of the player's sound is near its end.
-    pub fn transmit(&mut self, now: Time, player: &mut Player, stats: &mut LegStats) -> bool {
+    pub fn transmit(
+        &mut self,
+        now: Time,
+        player: &mut Player,
+        taps: &mut Taps,
+        stats: &mut LegStats,
+    ) -> bool {
         if now.since(self.clock) > CLOCK_LOST {
             self.queued = 0;
         }
         let mut block = [0; BLOCK];
-        while self.flush_unsent(stats) && self.queued < self.playout.depth {
-            match player.next(&mut block) {
+        while self.flush_unsent(now, taps, stats) && self.queued < self.playout.depth {
+            match player.next(now, &mut block) {
                 Some(From::Tone) => drop(self.fifo.drop_block()), // the tone stands in its place
-                Some(From::Prompt) => {}
+                Some(From::Prompt | From::Source) => {}
                 None => break,
             }
             self.unsent = Some(block);
@@ -221,18 +220,18 @@ impl ChannelPort {
         if player.sounding() || player.playing() {
             return self.queued <= 1 && self.unsent.is_none();
         }
-        self.play_stream(now, stats);
+        self.play_stream(now, taps, stats);
         false
     }
 
-    fn play_stream(&mut self, now: Time, stats: &mut LegStats) {
+    fn play_stream(&mut self, now: Time, taps: &mut Taps, stats: &mut LegStats) {
         let depth = self.playout.depth;
         let long = Duration::from_millis(20) * depth as u32;
         let begins =
             self.ahead() >= depth * BLOCK || self.waiting.is_some_and(|since| now.since(since) >= long);
         self.running |= begins && self.fifo.len() >= BLOCK;
         let mut block = [0; BLOCK];
-        while self.running && self.flush_unsent(stats) && self.fifo.pop(&mut block) {
+        while self.running && self.flush_unsent(now, taps, stats) && self.fifo.pop(&mut block) {
             self.unsent = Some(block);
         }
         if self.running && self.queued == 0 && self.fifo.len() < BLOCK {
@@ -242,12 +241,13 @@ impl ChannelPort {
     }
 
     /// `false` while the driver has no room.
-    fn flush_unsent(&mut self, stats: &mut LegStats) -> bool {
+    fn flush_unsent(&mut self, now: Time, taps: &mut Taps, stats: &mut LegStats) -> bool {
         let Some(block) = self.unsent else { return true };
         match self.channel.write(&block) {
             Ok(false) => return false,
             Ok(true) => {
                 stats.blocks_written += 1;
+                taps.sound(now, Way::ToLeg, &block);
                 self.queued += 1;
             }
             Err(ChannelFault) => stats.channel_errors += 1,

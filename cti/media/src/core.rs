@@ -3,6 +3,7 @@
 
 use crate::{
     channel::{Channel, ChannelPort, Playout},
+    hook::{Source, Tap, TapId, Transform},
     leg::{Leg, Port},
     prompts::PromptLibrary,
     remote::RtpRemote,
@@ -127,6 +128,40 @@ impl Core {
         match self.leg(leg) {
             Some(leg) => leg.push_digits(digits),
             None => self.refuse(),
+        }
+    }
+
+    /// Puts a tap on a leg.
+    pub fn add_tap(&mut self, leg: LegId, id: TapId, tap: Box<dyn Tap>) {
+        match self.leg(leg) {
+            Some(leg) => leg.taps.add(id, tap),
+            None => self.refuse(),
+        }
+    }
+
+    /// Takes a tap off a leg and drops it.
+    pub fn remove_tap(&mut self, leg: LegId, id: TapId) {
+        if let Some(leg) = self.leg(leg) {
+            leg.taps.remove(id);
+        }
+    }
+
+    /// What a leg hears in place of its peer; `None` for its peer again.
+    pub fn set_source(&mut self, leg: LegId, source: Option<Box<dyn Source>>) {
+        match self.leg(leg) {
+            Some(leg) => {
+                leg.restart();
+                leg.player.set_source(source);
+            }
+            None => self.refuse(),
+        }
+    }
+
+    /// A codec other than G.711 for an RTP leg; `None` for the one of its [`RtpRemote`] again.
+    pub fn set_transform(&mut self, leg: LegId, transform: Option<Box<dyn Transform>>) {
+        match self.leg(leg).map(|leg| &mut leg.port) {
+            Some(Port::Rtp(rtp)) => rtp.set_transform(transform),
+            _ => self.refuse(),
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::{
     channel::Channel,
     core::{Core, CoreConfig},
+    hook::{Source, Tap, TapId, Transform},
     prompts::PromptLibrary,
     remote::RtpRemote,
     stats::Snapshot,
@@ -69,6 +70,10 @@ pub(crate) enum Command {
     UpdateRtp(LegId, RtpRemote),
     Detach(LegId),
     SendDigits(LegId, Vec<Digit>),
+    AddTap(LegId, TapId, Box<dyn Tap>),
+    RemoveTap(LegId, TapId),
+    SetSource(LegId, Option<Box<dyn Source>>),
+    SetTransform(LegId, Option<Box<dyn Transform>>),
     Media(MediaCommand),
     Prompts(Arc<PromptLibrary>),
     Stats(Box<dyn FnOnce(Snapshot) + Send>),
@@ -136,6 +141,30 @@ impl EngineHandle {
     /// Sends digits to a leg's far end: as tones on a channel, by RFC 4733 on RTP where it was agreed. At most 64 wait.
     pub fn send_digits(&self, leg: LegId, digits: Vec<Digit>) -> Result<(), EngineError> {
         self.give(Command::SendDigits(leg, digits))
+    }
+
+    /// Puts a tap on a leg; it ends with the leg.
+    pub fn add_tap(&self, leg: LegId, id: TapId, tap: Box<dyn Tap>) -> Result<(), EngineError> {
+        self.give(Command::AddTap(leg, id, tap))
+    }
+
+    /// Takes a tap off a leg; it is dropped on the engine's thread.
+    pub fn remove_tap(&self, leg: LegId, id: TapId) -> Result<(), EngineError> {
+        self.give(Command::RemoveTap(leg, id))
+    }
+
+    /// What a leg hears in place of its peer; `None` for its peer again. A prompt or a digit goes before it.
+    pub fn set_source(&self, leg: LegId, source: Option<Box<dyn Source>>) -> Result<(), EngineError> {
+        self.give(Command::SetSource(leg, source))
+    }
+
+    /// A codec other than G.711 for an RTP leg; `None` for the one of its [`RtpRemote`] again.
+    pub fn set_transform(
+        &self,
+        leg: LegId,
+        transform: Option<Box<dyn Transform>>,
+    ) -> Result<(), EngineError> {
+        self.give(Command::SetTransform(leg, transform))
     }
 
     /// Takes other prompts for what is played from now on; what plays now goes on.
@@ -225,6 +254,10 @@ fn carry_out(core: &mut Core, command: Command, now: Time) {
         Command::UpdateRtp(leg, remote) => core.update_rtp(now, leg, remote),
         Command::Detach(leg) => core.detach(leg),
         Command::SendDigits(leg, digits) => core.send_digits(leg, &digits),
+        Command::AddTap(leg, id, tap) => core.add_tap(leg, id, tap),
+        Command::RemoveTap(leg, id) => core.remove_tap(leg, id),
+        Command::SetSource(leg, source) => core.set_source(leg, source),
+        Command::SetTransform(leg, transform) => core.set_transform(leg, transform),
         Command::Media(command) => core.command(command),
         Command::Prompts(prompts) => core.set_prompts(prompts),
         Command::Stats(take) => take(core.snapshot()),

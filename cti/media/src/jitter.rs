@@ -3,12 +3,10 @@
 //! It holds only what overtook a packet that is missing. How long to wait for the missing one is the caller's affair:
 //! the sound that waits for playout in a channel's own transmit queue is the time there is.
 
-use crate::remote::Codec;
+use crate::{MAX_STRETCH as MAX_PAYLOAD, remote::Codec};
 
 /// Packets that can be held: more than the greatest playout delay has.
 const SLOTS: usize = 64;
-/// The most payload octets of one packet: 60 ms.
-pub(crate) const MAX_PAYLOAD: usize = 480;
 /// A stream that jumps further than this, or goes on for this many packets behind its place, has begun anew.
 const RESTART: usize = 5;
 
@@ -35,12 +33,12 @@ struct Slot {
     held: bool,
     sequence: u16,
     length: u16,
-    codec: Codec,
+    /// `None`: the leg's transform.
+    codec: Option<Codec>,
     payload: [u8; MAX_PAYLOAD],
 }
 
-const EMPTY: Slot =
-    Slot { held: false, sequence: 0, length: 0, codec: Codec::Pcma, payload: [0; MAX_PAYLOAD] };
+const EMPTY: Slot = Slot { held: false, sequence: 0, length: 0, codec: None, payload: [0; MAX_PAYLOAD] };
 
 /// The buffer of one stream.
 pub(crate) struct Jitter {
@@ -72,7 +70,7 @@ impl Jitter {
     }
 
     /// Takes a packet. An empty payload keeps its place in the order and plays nothing. Payload beyond 60 ms is cut.
-    pub fn insert(&mut self, sequence: u16, codec: Codec, payload: &[u8]) -> Inserted {
+    pub fn insert(&mut self, sequence: u16, codec: Option<Codec>, payload: &[u8]) -> Inserted {
         let next = *self.next.get_or_insert(sequence);
         let ahead = sequence.wrapping_sub(next) as i16;
         if ahead < 0 && !self.played && (SLOTS as i16 - 1) + ahead > self.furthest(next) {
@@ -100,7 +98,7 @@ impl Jitter {
     }
 
     /// The next packet in order, if it is here.
-    pub fn pop(&mut self) -> Option<(Codec, &[u8])> {
+    pub fn pop(&mut self) -> Option<(Option<Codec>, &[u8])> {
         let next = self.next?;
         let slot = &mut self.slots[usize::from(next) % SLOTS];
         if !slot.held {
@@ -135,7 +133,7 @@ impl Jitter {
         self.played = true;
     }
 
-    fn put(&mut self, sequence: u16, codec: Codec, payload: &[u8]) {
+    fn put(&mut self, sequence: u16, codec: Option<Codec>, payload: &[u8]) {
         let slot = &mut self.slots[usize::from(sequence) % SLOTS];
         let length = payload.len().min(MAX_PAYLOAD);
         slot.payload[..length].copy_from_slice(&payload[..length]);
@@ -152,7 +150,7 @@ impl Jitter {
         self.slots.iter().filter(|slot| slot.held).map(ahead).max().unwrap_or(-1)
     }
 
-    fn behind(&mut self, sequence: u16, by: i32, codec: Codec, payload: &[u8]) -> Inserted {
+    fn behind(&mut self, sequence: u16, by: i32, codec: Option<Codec>, payload: &[u8]) -> Inserted {
         if by <= 64 {
             self.behind = 0;
             let came = self.came >> (by - 1) & 1 == 1;
@@ -162,7 +160,7 @@ impl Jitter {
         if self.behind < RESTART { Inserted::Late } else { self.restart(sequence, codec, payload) }
     }
 
-    fn restart(&mut self, sequence: u16, codec: Codec, payload: &[u8]) -> Inserted {
+    fn restart(&mut self, sequence: u16, codec: Option<Codec>, payload: &[u8]) -> Inserted {
         self.reset();
         self.next = Some(sequence);
         self.put(sequence, codec, payload);
@@ -179,7 +177,7 @@ mod tests {
     fn feed(jitter: &mut Jitter, sequences: &[u16], play: bool) -> (Vec<Inserted>, Vec<u8>) {
         let (mut said, mut played) = (Vec::new(), Vec::new());
         for sequence in sequences {
-            said.push(jitter.insert(*sequence, Codec::Pcma, &[*sequence as u8]));
+            said.push(jitter.insert(*sequence, Some(Codec::Pcma), &[*sequence as u8]));
             while let Some((_, payload)) = jitter.pop().filter(|_| play) {
                 played.push(payload[0]);
             }
@@ -217,8 +215,8 @@ mod tests {
     #[test]
     fn the_beginning_may_be_overtaken_too() {
         let mut jitter = Jitter::new();
-        jitter.insert(5, Codec::Pcma, &[5]);
-        assert_eq!(jitter.insert(4, Codec::Pcma, &[4]), Reordered);
+        jitter.insert(5, Some(Codec::Pcma), &[5]);
+        assert_eq!(jitter.insert(4, Some(Codec::Pcma), &[4]), Reordered);
         assert_eq!((jitter.pop().unwrap().1[0], jitter.held()), (4, 1));
     }
 

@@ -1,7 +1,15 @@
 //! One leg: where its sound comes from and goes to, and what is heard in it.
 
-use crate::{BLOCK, channel::ChannelPort, player::Player, remote::Codec, rtp::RtpPort, stats::LegStats};
-use demarc_dsp::{DtmfDetector, ulaw_to_alaw};
+use crate::{
+    BLOCK, MAX_STRETCH,
+    channel::ChannelPort,
+    hook::{Taps, Way},
+    player::Player,
+    remote::Codec,
+    rtp::RtpPort,
+    stats::LegStats,
+};
+use demarc_dsp::DtmfDetector;
 use demarc_model::{Digit, LegId, MediaEvent, Time};
 use std::{collections::VecDeque, time::Duration};
 
@@ -18,6 +26,7 @@ pub(crate) struct Leg {
     /// The place of the leg that it is joined to.
     pub peer: Option<usize>,
     pub player: Player,
+    pub taps: Taps,
     pub stats: LegStats,
     detector: DtmfDetector,
     heard: Time,
@@ -26,6 +35,8 @@ pub(crate) struct Leg {
 
 /// Packets held behind a missing one before it is given up, where nothing waits to be played.
 const OVERTAKEN: usize = 3;
+/// Lost packets in a row that something is put in for.
+const CONCEALED: usize = 6;
 
 impl Leg {
     pub fn new(now: Time, id: LegId, port: Port) -> Leg {
@@ -34,6 +45,7 @@ impl Leg {
             port,
             peer: None,
             player: Player::default(),
+            taps: Taps::default(),
             stats: LegStats::default(),
             detector: DtmfDetector::new(),
             heard: now,
@@ -43,7 +55,8 @@ impl Leg {
 
     /// Takes what came in, hears digits in it, and gives it to the peer.
     pub fn receive(&mut self, now: Time, mut peer: Option<&mut Leg>, events: &mut VecDeque<MediaEvent>) {
-        let mut ear = Ear { id: self.id, detector: &mut self.detector, events };
+        let Leg { id, detector, taps, .. } = self;
+        let mut ear = Ear { id: *id, detector, taps, events, detects: true };
         let came = match &mut self.port {
             Port::Channel(channel) => receive_channel(now, channel, &mut self.stats, peer, &mut ear),
             Port::Rtp(rtp) => {
@@ -81,12 +94,15 @@ impl Leg {
     /// Sends what is to be played.
     pub fn transmit(&mut self, now: Time, events: &mut VecDeque<MediaEvent>) {
         let at_end = match &mut self.port {
-            Port::Channel(channel) => channel.transmit(now, &mut self.player, &mut self.stats),
-            Port::Rtp(rtp) => rtp.transmit(now, &mut self.player, &mut self.stats),
+            Port::Channel(channel) => {
+                channel.transmit(now, &mut self.player, &mut self.taps, &mut self.stats)
+            }
+            Port::Rtp(rtp) => rtp.transmit(now, &mut self.player, &mut self.taps, &mut self.stats),
         };
         if let Some(prompt) = at_end.then(|| self.player.take_ended()).flatten() {
             events.push_back(MediaEvent::PlayEnded { leg: self.id, prompt });
         }
+        self.taps.tick(now, events);
     }
 
     /// What is heard on this leg has another origin from now on.
@@ -111,27 +127,23 @@ impl Leg {
         }
         match &mut self.port {
             Port::Channel(channel) => {
-                let alaw = octets.iter().map(|octet| to_alaw(codec, *octet));
+                let alaw = octets.iter().map(|octet| codec.to_alaw(*octet));
                 channel.hear(now, alaw, &mut self.stats);
             }
             Port::Rtp(_) if self.player.sounding() => {}
-            Port::Rtp(rtp) => rtp.send(now, codec, octets, &mut self.stats),
+            Port::Rtp(rtp) => rtp.send(now, codec, octets, &mut self.taps, &mut self.stats),
         }
     }
 }
 
-fn to_alaw(codec: Codec, octet: u8) -> u8 {
-    match codec {
-        Codec::Pcma => octet,
-        Codec::Pcmu => ulaw_to_alaw(octet),
-    }
-}
-
-/// Where digits are told.
+/// What listens to a leg.
 struct Ear<'a> {
     id: LegId,
     detector: &'a mut DtmfDetector,
+    taps: &'a mut Taps,
     events: &'a mut VecDeque<MediaEvent>,
+    /// Whether digits are looked for in the sound.
+    detects: bool,
 }
 
 impl Ear<'_> {
@@ -140,13 +152,18 @@ impl Ear<'_> {
         self.events.push_back(MediaEvent::Digit { leg: self.id, digit });
     }
 
-    /// Looks for digits in sound, a block at a time.
-    fn listen(&mut self, codec: Codec, octets: &[u8], stats: &mut LegStats) {
+    /// Looks for digits in sound, a block at a time, and shows it to the taps.
+    fn listen(&mut self, now: Time, codec: Codec, octets: &[u8], stats: &mut LegStats) {
+        if !self.detects && self.taps.is_empty() {
+            return;
+        }
         let mut block = [0; BLOCK];
         for part in octets.chunks(BLOCK) {
             let alaw = &mut block[..part.len()];
-            alaw.iter_mut().zip(part).for_each(|(to, from)| *to = to_alaw(codec, *from));
-            if let Some(digit) = self.detector.block(alaw) {
+            alaw.iter_mut().zip(part).for_each(|(to, from)| *to = codec.to_alaw(*from));
+            self.taps.sound(now, Way::FromLeg, alaw);
+            let digit = if self.detects { self.detector.block(alaw) } else { None };
+            if let Some(digit) = digit {
                 self.tell(digit, stats);
             }
         }
@@ -165,7 +182,7 @@ fn receive_channel(
     for _ in 0..crate::channel::READS {
         let Some(length) = channel.read(now, &mut block, stats) else { break };
         came = true;
-        ear.listen(Codec::Pcma, &block[..length], stats);
+        ear.listen(now, Codec::Pcma, &block[..length], stats);
         if let Some(peer) = peer.as_deref_mut() {
             peer.hear(now, Codec::Pcma, &block[..length]);
         }
@@ -194,13 +211,12 @@ fn receive_rtp(
 
 /// Hands on the packets that are in order; gives up the missing ones when there is no more time.
 fn in_order(now: Time, rtp: &mut RtpPort, stats: &mut LegStats, mut peer: Option<&mut Leg>, ear: &mut Ear) {
-    let listens = rtp.remote().dtmf_payload_type.is_none();
+    ear.detects = rtp.remote().dtmf_payload_type.is_none();
     let mut length = BLOCK;
+    let mut sound = [0; MAX_STRETCH];
     loop {
-        while let Some((codec, octets)) = rtp.jitter.pop() {
-            if listens {
-                ear.listen(codec, octets, stats);
-            }
+        while let Some((codec, octets)) = rtp.pop(&mut sound) {
+            ear.listen(now, codec, octets, stats);
             if let Some(peer) = peer.as_deref_mut() {
                 peer.hear(now, codec, octets);
             }
@@ -208,17 +224,22 @@ fn in_order(now: Time, rtp: &mut RtpPort, stats: &mut LegStats, mut peer: Option
         }
         let held = rtp.jitter.held();
         let line = match peer.as_deref_mut() {
-            Some(Leg { port: Port::Channel(channel), stats, .. }) => Some((channel, stats)),
+            Some(Leg { port: Port::Channel(channel), .. }) => Some(channel),
             _ => None,
         };
-        let gives_up = line.as_ref().map_or(held >= OVERTAKEN, |(channel, _)| channel.gives_up(held));
+        let gives_up = line.map_or(held >= OVERTAKEN, |channel| channel.gives_up(held));
         if !rtp.jitter.gap() || !gives_up {
             return;
         }
         let lost = rtp.jitter.skip();
         stats.lost += lost as u64;
-        if let Some((channel, stats)) = line {
-            channel.conceal(now, lost, length, stats);
+        for _ in 0..lost.min(CONCEALED) {
+            let octets = rtp.conceal(length, &mut sound);
+            ear.taps.sound(now, Way::FromLeg, octets);
+            if let Some(Leg { port: Port::Channel(channel), stats, .. }) = peer.as_deref_mut() {
+                stats.concealed += 1;
+                channel.hear(now, octets.iter().copied(), stats);
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ mod core;
 mod engine;
 mod event;
 mod fifo;
+mod hook;
 mod jitter;
 mod leg;
 mod player;
@@ -26,6 +27,7 @@ mod sys;
 pub use self::core::{Core, CoreConfig};
 pub use channel::{Channel, ChannelFault, ChannelRead};
 pub use engine::{Engine, EngineConfig, EngineError, EngineHandle};
+pub use hook::{Source, Tap, TapId, Transform, Way};
 pub use ports::{PortsError, RtpPorts};
 pub use prompts::{Prompt, PromptError, PromptLibrary, read_wav};
 pub use remote::{Codec, Direction, RtpRemote};
@@ -34,3 +36,6 @@ pub use stats::{LegStats, Snapshot, Totals};
 
 /// Octets in one block of 20 ms at 8000 a second: what a channel gives and takes at once, and one RTP packet carries.
 pub const BLOCK: usize = 160;
+
+/// The longest stretch of sound, and the longest payload of a packet, that is handled in one piece: 60 ms of G.711.
+pub const MAX_STRETCH: usize = 480;

@@ -1,11 +1,11 @@
 //! What is played to a leg: a prompt, and digits as tones over it.
 
 use crate::{
-    BLOCK, Prompt,
+    BLOCK, Prompt, Source,
     event::{MAX_DIGITS, OFF_BLOCKS, ON_BLOCKS},
 };
 use demarc_dsp::{ALAW_SILENCE, Tone};
-use demarc_model::{Digit, PromptId};
+use demarc_model::{Digit, PromptId, Time};
 use std::collections::VecDeque;
 
 /// Level of each of a digit's two tones, in dBm0.
@@ -24,6 +24,7 @@ struct Playing {
 pub(crate) enum From {
     Tone,
     Prompt,
+    Source,
 }
 
 /// The player of one leg.
@@ -32,6 +33,7 @@ pub(crate) struct Player {
     playing: Option<Playing>,
     digits: VecDeque<Digit>,
     tone: Option<(Tone, u16)>,
+    source: Option<Box<dyn Source>>,
 }
 
 impl Player {
@@ -49,9 +51,14 @@ impl Player {
         self.digits.extend(digits.iter().take(room));
     }
 
-    /// Whether a prompt is played, its end not told yet.
+    /// What is played when there is neither digit nor prompt; `None` for the peer.
+    pub fn set_source(&mut self, source: Option<Box<dyn Source>>) {
+        self.source = source;
+    }
+
+    /// Whether something is played in place of the peer: a prompt, its end not told yet, or a source.
     pub fn playing(&self) -> bool {
-        self.playing.is_some()
+        self.playing.is_some() || self.source.is_some()
     }
 
     /// Whether digits sound.
@@ -60,11 +67,11 @@ impl Player {
     }
 
     /// Fills the next block; `None` when there is nothing to play.
-    pub fn next(&mut self, block: &mut [u8; BLOCK]) -> Option<From> {
+    pub fn next(&mut self, now: Time, block: &mut [u8; BLOCK]) -> Option<From> {
         if self.next_tone(block) {
             return Some(From::Tone);
         }
-        let playing = self.playing.as_mut()?;
+        let Some(playing) = &mut self.playing else { return self.next_of_source(now, block) };
         if playing.at >= playing.prompt.len() && !playing.repeat {
             return None;
         }
@@ -91,6 +98,14 @@ impl Player {
     pub fn take_ended(&mut self) -> Option<PromptId> {
         let ended = self.playing.as_ref().is_some_and(|p| !p.repeat && p.at >= p.prompt.len());
         if ended { self.playing.take().map(|p| p.id) } else { None }
+    }
+
+    fn next_of_source(&mut self, now: Time, block: &mut [u8; BLOCK]) -> Option<From> {
+        if self.source.as_mut()?.block(now, block) {
+            return Some(From::Source);
+        }
+        self.source = None;
+        None
     }
 
     fn next_tone(&mut self, block: &mut [u8; BLOCK]) -> bool {

@@ -1,5 +1,6 @@
 //! Where an RTP leg sends to and what it sends.
 
+use demarc_dsp::ulaw_to_alaw;
 use std::net::SocketAddr;
 
 /// A codec of the static payload types (RFC 3551, table 4).
@@ -17,6 +18,13 @@ impl Codec {
         match self {
             Codec::Pcma => 8,
             Codec::Pcmu => 0,
+        }
+    }
+
+    pub(crate) fn to_alaw(self, octet: u8) -> u8 {
+        match self {
+            Codec::Pcma => octet,
+            Codec::Pcmu => ulaw_to_alaw(octet),
         }
     }
 

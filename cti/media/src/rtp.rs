@@ -1,16 +1,17 @@
 //! A leg's end at an RTP stream.
 
 use crate::{
-    BLOCK,
+    BLOCK, MAX_STRETCH as MAX_PAYLOAD,
     event::{EventReceiver, EventSender},
-    jitter::{Inserted, Jitter, MAX_PAYLOAD},
+    hook::{Taps, Transform, Way},
+    jitter::{Inserted, Jitter},
     player::Player,
     remote::{Codec, RtpRemote},
     socket::Socket,
     source::{Source, Verdict},
     stats::LegStats,
 };
-use demarc_dsp::{alaw_to_ulaw, ulaw_to_alaw};
+use demarc_dsp::{ALAW_SILENCE, RATE, alaw_to_ulaw, ulaw_to_alaw};
 use demarc_model::{Digit, Time};
 use rtp_rs::{RtpPacketBuilder, RtpReader};
 use std::{io, net::SocketAddr, time::Duration};
@@ -37,6 +38,7 @@ pub(crate) struct RtpPort {
     sender: Sender,
     /// When the next packet of a prompt or a digit is due.
     due: Option<Time>,
+    transform: Option<Box<dyn Transform>>,
 }
 
 /// What came in.
@@ -60,7 +62,14 @@ impl RtpPort {
             events_out: EventSender::default(),
             sender: Sender::new(random),
             due: None,
+            transform: None,
         }
+    }
+
+    /// A codec in place of the one of [`RtpRemote`], or none.
+    pub fn set_transform(&mut self, transform: Option<Box<dyn Transform>>) {
+        self.sender.clock = transform.as_ref().map_or(RATE, |t| t.clock_rate());
+        self.transform = transform;
     }
 
     pub fn remote(&self) -> &RtpRemote {
@@ -72,6 +81,30 @@ impl RtpPort {
             self.source = Source::new(remote.address);
         }
         self.remote = remote;
+    }
+
+    /// The next packet in order, as G.711 of either law.
+    pub fn pop<'a>(&'a mut self, room: &'a mut [u8; MAX_PAYLOAD]) -> Option<(Codec, &'a [u8])> {
+        let (codec, payload) = self.jitter.pop()?;
+        Some(match (codec, &mut self.transform) {
+            (Some(codec), _) => (codec, payload),
+            (None, Some(transform)) => {
+                let length = transform.decode(payload, room).min(MAX_PAYLOAD);
+                (Codec::Pcma, &room[..length])
+            }
+            (None, None) => (Codec::Pcma, &[]),
+        })
+    }
+
+    /// What stands in for a lost packet of this length, in A-law.
+    pub fn conceal<'a>(&mut self, length: usize, room: &'a mut [u8; MAX_PAYLOAD]) -> &'a [u8] {
+        let made = self.transform.as_mut().map_or(0, |transform| transform.conceal(room)).min(MAX_PAYLOAD);
+        if made > 0 {
+            return &room[..made];
+        }
+        let silence = &mut room[..length.min(MAX_PAYLOAD)];
+        silence.fill(ALAW_SILENCE);
+        silence
     }
 
     /// Takes all datagrams that wait, within reason. `digit` is told each digit; returns whether a valid packet came.
@@ -106,7 +139,9 @@ impl RtpPort {
     ) -> Option<Digit> {
         let codec = Codec::from_payload_type(packet.payload_type());
         let event = self.remote.dtmf_payload_type == Some(packet.payload_type());
-        if codec.is_none() && !event {
+        let transformed = self.transform.as_ref().is_some_and(|t| t.payload_type() == packet.payload_type());
+        let codec = codec.filter(|codec| !transformed && matches!(codec, Codec::Pcma | Codec::Pcmu));
+        if codec.is_none() && !event && !transformed {
             stats.unknown_payload += 1;
             return None;
         }
@@ -124,8 +159,7 @@ impl RtpPort {
         stats.packets_in += 1;
         stats.octets_in += packet.payload().len() as u64;
         let sound = if event { &[] } else { packet.payload() };
-        let inserted =
-            self.jitter.insert(u16::from(packet.sequence_number()), codec.unwrap_or(Codec::Pcma), sound);
+        let inserted = self.jitter.insert(u16::from(packet.sequence_number()), codec, sound);
         match inserted {
             Inserted::InOrder | Inserted::Ahead | Inserted::Restarted => {}
             Inserted::Reordered => stats.reordered += 1,
@@ -136,7 +170,7 @@ impl RtpPort {
     }
 
     /// Sends what the peer said. While a digit is sent, it stands in the place of the sound.
-    pub fn send(&mut self, now: Time, codec: Codec, octets: &[u8], stats: &mut LegStats) {
+    pub fn send(&mut self, now: Time, codec: Codec, octets: &[u8], taps: &mut Taps, stats: &mut LegStats) {
         if octets.is_empty() || !self.remote.direction.sends() {
             return;
         }
@@ -144,16 +178,37 @@ impl RtpPort {
             self.sender.pass(octets.len());
             return;
         }
+        let octets = &octets[..octets.len().min(MAX_PAYLOAD)];
+        if self.transform.is_some() || !taps.is_empty() {
+            let mut alaw = [0; MAX_PAYLOAD];
+            let alaw = &mut alaw[..octets.len()];
+            alaw.iter_mut().zip(octets).for_each(|(to, from)| *to = codec.to_alaw(*from));
+            taps.sound(now, Way::ToLeg, alaw);
+            if self.transform.is_some() {
+                return self.send_transformed(now, alaw, stats);
+            }
+        }
         let mut payload = [0; MAX_PAYLOAD];
-        let payload = &mut payload[..octets.len().min(MAX_PAYLOAD)];
+        let payload = &mut payload[..octets.len()];
         let translate: fn(u8) -> u8 = match (codec, self.remote.codec) {
             (Codec::Pcma, Codec::Pcmu) => alaw_to_ulaw,
             (Codec::Pcmu, Codec::Pcma) => ulaw_to_alaw,
             _ => |octet| octet,
         };
         payload.iter_mut().zip(octets).for_each(|(to, from)| *to = translate(*from));
-        let packet = self.sender.sound(now, self.remote.codec, payload);
+        let packet = self.sender.sound(now, self.remote.codec.payload_type(), payload, payload.len());
         transmit(&mut *self.socket, &self.source, &packet, payload.len(), stats);
+    }
+
+    fn send_transformed(&mut self, now: Time, alaw: &[u8], stats: &mut LegStats) {
+        let Some(transform) = &mut self.transform else { return };
+        let mut payload = [0; MAX_PAYLOAD];
+        let length = transform.encode(alaw, &mut payload).min(MAX_PAYLOAD);
+        if length == 0 {
+            return self.sender.pass(alaw.len());
+        }
+        let packet = self.sender.sound(now, transform.payload_type(), &payload[..length], alaw.len());
+        transmit(&mut *self.socket, &self.source, &packet, length, stats);
     }
 
     /// Sends digits: as events where they were agreed, else as tones by way of the player.
@@ -171,7 +226,13 @@ impl RtpPort {
     }
 
     /// Sends what is due by the engine's own clock: digits and prompts. `true` when the player came to its end.
-    pub fn transmit(&mut self, now: Time, player: &mut Player, stats: &mut LegStats) -> bool {
+    pub fn transmit(
+        &mut self,
+        now: Time,
+        player: &mut Player,
+        taps: &mut Taps,
+        stats: &mut LegStats,
+    ) -> bool {
         let active = self.events_out.active() || player.sounding() || player.playing();
         if !active {
             self.due = None;
@@ -180,7 +241,7 @@ impl RtpPort {
         let mut due = self.due.filter(|due| now.since(*due) < SLOT * SLOTS).unwrap_or(now);
         let mut ended = false;
         while due <= now && !ended {
-            ended = !self.slot(now, player, stats);
+            ended = !self.slot(now, player, taps, stats);
             due = due + SLOT;
         }
         self.due = Some(due);
@@ -188,7 +249,7 @@ impl RtpPort {
     }
 
     /// One packet, digits first. `false` when there is nothing to send.
-    fn slot(&mut self, now: Time, player: &mut Player, stats: &mut LegStats) -> bool {
+    fn slot(&mut self, now: Time, player: &mut Player, taps: &mut Taps, stats: &mut LegStats) -> bool {
         if let (true, Some(payload_type)) = (self.events_out.active(), self.remote.dtmf_payload_type) {
             let event = self.events_out.slot();
             let Some(event) = event.filter(|_| self.remote.direction.sends()) else { return true };
@@ -197,9 +258,9 @@ impl RtpPort {
             return true;
         }
         let mut block = [0; BLOCK];
-        let more = player.next(&mut block).is_some();
+        let more = player.next(now, &mut block).is_some();
         if more {
-            self.send(now, Codec::Pcma, &block, stats);
+            self.send(now, Codec::Pcma, &block, taps, stats);
         }
         more
     }
@@ -233,6 +294,8 @@ impl Packet {
 
 /// Numbers and times of what is sent: one row of each, whatever is sent.
 struct Sender {
+    /// Ticks of the timestamp a second.
+    clock: u32,
     ssrc: u32,
     sequence: u16,
     timestamp: u32,
@@ -246,6 +309,7 @@ impl Sender {
     fn new(random: u64) -> Sender {
         let [a, b, c, d, e, f, g, h] = random.to_be_bytes();
         Sender {
+            clock: RATE,
             ssrc: u32::from_be_bytes([a, b, c, d]),
             sequence: u16::from_be_bytes([e, f]) & 0x7FFF, // room before the first wrap (RFC 3711, 3.3.1)
             timestamp: u32::from_be_bytes([f, g, h, e]),
@@ -255,9 +319,10 @@ impl Sender {
         }
     }
 
-    /// Time goes on without a packet.
-    fn pass(&mut self, octets: usize) {
-        self.timestamp = self.timestamp.wrapping_add(octets as u32);
+    /// Time goes on by so many samples of the engine.
+    fn pass(&mut self, samples: usize) {
+        let ticks = samples as u64 * u64::from(self.clock) / u64::from(RATE);
+        self.timestamp = self.timestamp.wrapping_add(ticks as u32);
     }
 
     /// The marker of a beginning (RFC 3551, section 4.1): the time since the last packet is made up for.
@@ -271,10 +336,10 @@ impl Sender {
         std::mem::take(&mut self.paused)
     }
 
-    fn sound(&mut self, now: Time, codec: Codec, payload: &[u8]) -> Packet {
+    fn sound(&mut self, now: Time, payload_type: u8, payload: &[u8], samples: usize) -> Packet {
         let marked = self.begins(now);
-        let packet = self.build(codec.payload_type(), marked, self.timestamp, payload);
-        self.pass(payload.len());
+        let packet = self.build(payload_type, marked, self.timestamp, payload);
+        self.pass(samples);
         packet
     }
 
