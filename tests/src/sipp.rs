@@ -81,7 +81,8 @@ impl Sipp {
         let fields = fields_file(&name, calls, logs);
         let mut command = Command::new("sipp");
         command.arg("-sf").arg(scenario).arg("-inf").arg(fields);
-        command.args(["-i", "127.0.0.1", "-nostdin", "-timeout_error", "-trace_err", "-error_file"]);
+        // `-aa` answers OPTIONS, which Demarc asks in long calls to see that the peer is still there.
+        command.args(["-aa", "-i", "127.0.0.1", "-nostdin", "-timeout_error", "-trace_err", "-error_file"]);
         command.arg(logs.join(format!("{name}.errors")));
         let numbers = [("-p", u32::from(self.port)), ("-d", self.pause_ms), ("-r", self.rate)];
         for (option, number) in numbers.into_iter().chain([("-m", calls.len() as u32), ("-timeout", 150)]) {
