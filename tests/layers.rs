@@ -39,6 +39,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "hw-sim",
         ],
     ),
+    ("abi-probe", &["dahdi-abi"]),
     ("demarc-tests", &["dahdi-abi", "demarc-model", "demarc-board", "demarc-isdn", "demarc-sip", "hw-sim"]),
 ];
 

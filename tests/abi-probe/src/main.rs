@@ -1,0 +1,80 @@
+//! Asks a DAHDI driver about its ABI and tells what it saw, a line a check. It runs unmodified on the genuine kernel and on
+//! a simulator's files: where both do the same, the reports are the same.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod checks;
+mod ground;
+mod node;
+mod report;
+
+use ground::Ground;
+use report::Report;
+use std::{path::PathBuf, process::ExitCode};
+
+const USAGE: &str = "usage: abi-probe [--dir DIR] [--near SPAN] [--far SPAN] [--only GROUP] [--json]
+  --dir DIR     where the device files are; /dev/dahdi
+  --near SPAN   the span to ask; 1
+  --far SPAN    the span at the other end of its cable; 2
+  --only GROUP  the checks of one group only
+  --json        one JSON object instead of lines
+Nothing else may use the two spans meanwhile.";
+
+struct Options {
+    dir: PathBuf,
+    near: i32,
+    far: i32,
+    only: Option<String>,
+    json: bool,
+}
+
+fn options() -> Result<Options, String> {
+    let mut options = Options { dir: "/dev/dahdi".into(), near: 1, far: 2, only: None, json: false };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or_else(|| format!("{word} wants a value"));
+        let span = |text: String| text.parse().map_err(|_| format!("{text} is no span number"));
+        match word.as_str() {
+            "--dir" => options.dir = value()?.into(),
+            "--near" => options.near = span(value()?)?,
+            "--far" => options.far = span(value()?)?,
+            "--only" => options.only = Some(value()?),
+            "--json" => options.json = true,
+            "--help" | "-h" => return Err(String::new()),
+            _ => return Err(format!("{word} is unknown")),
+        }
+    }
+    Ok(options)
+}
+
+fn main() -> ExitCode {
+    let options = match options() {
+        Ok(options) => options,
+        Err(complaint) => {
+            eprintln!("{complaint}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let ground = match Ground::survey(&options.dir, options.near, options.far) {
+        Ok(ground) => ground,
+        Err(errno) => {
+            let (dir, errno) = (options.dir.display(), report::errno(errno));
+            eprintln!(
+                "{dir}/ctl: {errno}; load the driver, or start hw-sim and give its directory with --dir"
+            );
+            return ExitCode::from(2);
+        }
+    };
+    if ground.pairs(dahdi_abi::sig::CLEAR, dahdi_abi::sig::CLEAR).is_empty() {
+        let Options { near, far, .. } = options;
+        eprintln!("spans {near} and {far} have no clear channels in the same places; run dahdi_cfg");
+        return ExitCode::from(2);
+    }
+    let mut report = Report::new(!options.json);
+    checks::run(&ground, options.only.as_deref(), &mut report);
+    if options.json {
+        println!("{}", report.json());
+    } else {
+        println!("{} checks, {} failed", report.lines().len(), report.failed());
+    }
+    if report.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
