@@ -7,7 +7,7 @@ use demarc_tests::{
     sipp::{Call, Sipp},
     world::{Demarc, World},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// 7… goes from the exchange to the trunk, 8… from the trunk to the exchange.
 const ROUTES: &str = r#"
@@ -44,7 +44,7 @@ impl Office {
     }
 
     /// Nothing is busy at either end, and there is one record a call.
-    fn close(mut self, calls: usize) -> Vec<serde_json::Value> {
+    fn close(mut self, calls: usize) -> Vec<Value> {
         let records = self.demarc.wait_records(calls);
         self.demarc.wait_idle_channels();
         self.exchange.wait_idle();
@@ -240,9 +240,13 @@ fn thirty_calls_fill_the_span_and_the_next_one_is_refused_on_both_sides() {
     for call in 1..=30 {
         assert_eq!(office.exchange.cleared(&format!("c{call}")), by_exchange(16, true));
     }
-    // The call that the span had no channel for never became one of Demarc's; the trunk's did.
-    let records = office.close(31);
-    assert_eq!(records.iter().filter(|record| record["cause"] == 34).count(), 1);
+    // Both that the span had no channel for are on record, the exchange's without a channel.
+    let records = office.close(32);
+    let refused: Vec<_> = records.iter().filter(|record| record["cause"] == 34).collect();
+    let who = |record: &Value| (record["to"].clone(), record["from"].clone());
+    let expected = [(json!("7199"), json!("4999")), (json!("8100"), json!("4952"))];
+    assert_eq!(refused.iter().map(|record| who(record)).collect::<Vec<_>>(), expected);
+    assert_eq!(refused[0]["origin"]["channel"]["channel"], Value::Null, "{:#}", refused[0]);
 }
 
 #[test]

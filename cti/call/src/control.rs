@@ -82,6 +82,22 @@ impl Control {
         }
     }
 
+    /// A line refused a call by itself, as for want of a channel: all there is to do is its record.
+    pub fn handle_refused(
+        &mut self,
+        leg: LegId,
+        origin: Origin,
+        to: Number,
+        from: Option<Number>,
+        cause: Cause,
+    ) {
+        let call = CallId(self.next_call);
+        self.next_call += 1;
+        self.fact(Fact::CallOffered { call, leg, origin, to, from });
+        self.fact(Fact::LegReleased { call, leg, cause });
+        self.fact(Fact::CallEnded { call, cause, by_caller: false, recovered: false });
+    }
+
     /// The media engine says something.
     pub fn handle_media(&mut self, now: Time, event: MediaEvent) {
         let (MediaEvent::Digit { leg, .. } | MediaEvent::PlayEnded { leg, .. } | MediaEvent::Silent { leg }) =
@@ -188,7 +204,7 @@ impl Control {
         let id = CallId(self.next_call);
         self.next_call += 1;
         let (agent, channel) = match &origin {
-            Origin::Channel { span, channel, .. } => (None, Some((*span, *channel))),
+            Origin::Channel { span, channel, .. } => (None, channel.map(|channel| (*span, channel))),
             Origin::Agent(agent) if self.acd.knows(agent) => (Some(agent.clone()), None),
             Origin::Agent(_) | Origin::Trunk(_) => (None, None),
         };

@@ -104,7 +104,7 @@ impl CallRecord {
     pub fn open(at_ms: i64, fact: &Fact) -> Option<CallRecord> {
         let Fact::CallOffered { call, leg, origin, to, from } = fact else { return None };
         let (span, channel) = match origin {
-            Origin::Channel { span, channel, .. } => (Some(*span), Some(*channel)),
+            Origin::Channel { span, channel, .. } => (Some(*span), *channel),
             Origin::Trunk(_) | Origin::Agent(_) => (None, None),
         };
         Some(CallRecord {

@@ -7,7 +7,7 @@ use demarc_call::{
 };
 use demarc_model::{
     AgentId, CallId, Cause, Destination, Digit, LegCommand as C, LegEvent as E, LegId, MediaCommand as M,
-    MediaEvent, Number, Origin, PromptId, QueueName, Time,
+    MediaEvent, Number, Origin, PromptId, QueueName, SpanNo, Time,
 };
 
 fn plan() -> Plan {
@@ -286,4 +286,17 @@ fn a_shutdown_releases_all_and_takes_no_more() {
         bench.leg(leg, E::Released { cause: Cause(41) });
     }
     assert!(bench.control.is_idle() && bench.records.len() == 2);
+}
+
+#[test]
+fn a_call_that_the_line_refused_has_its_record_and_nothing_else() {
+    let mut bench = Bench::new(plan());
+    let origin = Origin::Channel { group: "pstn".into(), span: SpanNo::new(1).unwrap(), channel: None };
+    bench.control.handle_refused(A, origin, Number::from("100"), None, Cause::NO_CIRCUIT);
+    assert_eq!(bench.told(), []);
+    assert!(bench.control.is_idle());
+    assert_eq!(bench.record(), (34, Disposition::Failed));
+    assert_eq!(bench.records[0].legs[0].channel, None);
+    bench.call("100");
+    assert_eq!(bench.control.snapshot(bench.now()).calls[0].id, CallId(2), "numbers are not given twice");
 }

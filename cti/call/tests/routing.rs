@@ -10,7 +10,7 @@ fn route(from: RouteOrigin, number: &str, cause: u8) -> Route {
 }
 
 fn pstn() -> Origin {
-    let (span, channel) = (SpanNo::new(1).unwrap(), ChannelNo::new(1).unwrap());
+    let (span, channel) = (SpanNo::new(1).unwrap(), ChannelNo::new(1));
     Origin::Channel { group: "pstn".into(), span, channel }
 }
 

@@ -146,7 +146,7 @@ impl World {
             _ => Origin::Channel {
                 group: "pstn".into(),
                 span: SpanNo::new(1).unwrap(),
-                channel: ChannelNo::new(1 + (leg.0 % 31) as u16).unwrap(),
+                channel: ChannelNo::new(1 + (leg.0 % 31) as u16),
             },
         };
         let agent = if let Origin::Agent(a) = &origin { Some(a.clone()) } else { None };

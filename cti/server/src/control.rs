@@ -6,7 +6,7 @@
 
 use crate::{clock::Clock, media::Media, outlets::Outlets, status::Status};
 use demarc_call::{AgentEvent, Control, Fact, Output};
-use demarc_model::{AgentId, LegEvent, LegId, MediaEvent, Time};
+use demarc_model::{AgentId, Cause, LegEvent, LegId, MediaEvent, Number, Origin, Time};
 use demarc_store::Store;
 use std::{thread, time::Duration};
 use tokio::sync::mpsc;
@@ -23,6 +23,19 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 pub enum Input {
     /// A line or a SIP session says something of a leg.
     Leg(LegId, LegEvent),
+    /// A line refused a call by itself.
+    Refused {
+        /// A number for the caller's leg, which never was one.
+        leg: LegId,
+        /// Where it came in.
+        origin: Origin,
+        /// The dialled number.
+        to: Number,
+        /// The caller's number.
+        from: Option<Number>,
+        /// Why.
+        cause: Cause,
+    },
     /// The media engine says something.
     Media(MediaEvent),
     /// An agent's telephone came or went.
@@ -125,6 +138,9 @@ impl ControlThread {
             Input::Leg(leg, event) => {
                 self.outlets.note(leg, &event);
                 self.control.handle_leg(now, leg, event);
+            }
+            Input::Refused { leg, origin, to, from, cause } => {
+                self.control.handle_refused(leg, origin, to, from, cause);
             }
             Input::Media(event) => self.control.handle_media(now, event),
             Input::Agent(agent, event) => self.control.handle_agent(now, &agent, event),

@@ -189,11 +189,19 @@ impl Running {
                     }
                 }
                 Output::Call(call, event) => self.call_event(call, event).await,
+                Output::Refused { to, from, cause } => self.refused(to, from, cause).await,
                 Output::Link(state) => self.link(state).await,
             }
         }
         self.publish();
         sent
+    }
+
+    async fn refused(&mut self, to: Number, from: Option<Number>, cause: Cause) {
+        let group = self.task.view.borrow().group.clone();
+        let origin = Origin::Channel { group, span: self.number(), channel: None };
+        let leg = self.task.numbers.next();
+        self.task.control.send(Input::Refused { leg, origin, to, from, cause }).await;
     }
 
     async fn link(&mut self, state: LinkState) {
@@ -226,7 +234,7 @@ impl Running {
                 let origin = Origin::Channel {
                     group: self.task.view.borrow().group.clone(),
                     span: self.number(),
-                    channel,
+                    channel: Some(channel),
                 };
                 LegEvent::Offered { origin, to, from }
             }

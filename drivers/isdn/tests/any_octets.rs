@@ -109,7 +109,7 @@ impl Judge {
                     }
                 }
                 Output::Transmit(frame) => self.transmitted(now, &frame),
-                Output::Link(_) => {}
+                Output::Refused { .. } | Output::Link(_) => {}
             }
         }
         assert!(self.pri.call_count() <= 64);

@@ -38,6 +38,7 @@ struct Bench {
     peer: Link,
     latest: CallHandle,
     loses: bool,
+    refused: Vec<(Number, Option<Number>, Cause)>,
     messages: VecDeque<Vec<u8>>,
     events: VecDeque<CallEvent>,
 }
@@ -47,7 +48,8 @@ impl Bench {
         let peer = Link::new(config.side.other(), Parameters::default());
         let pri = Pri::new(Time::ZERO, config);
         let (messages, events) = (VecDeque::new(), VecDeque::new());
-        let mut bench = Bench { pri, peer, latest: CallHandle(0), loses: false, messages, events };
+        let mut bench =
+            Bench { pri, peer, latest: CallHandle(0), loses: false, refused: Vec::new(), messages, events };
         bench.settle(Time::ZERO);
         assert!(bench.pri.is_up());
         bench
@@ -67,6 +69,7 @@ impl Bench {
                         self.latest = handle;
                         self.events.push_back(event);
                     }
+                    Output::Refused { to, from, cause } => self.refused.push((to, from, cause)),
                     Output::Link(_) => {}
                 }
             }
@@ -239,7 +242,7 @@ fn clearing_without_an_answer_ends_by_t305_and_t308() {
         (38_200, In("08 02 80 00 4e 18 03 a9 83 9f 79 01 80")),
     ]);
     let pri = play(user(), &rows);
-    assert!(pri.channels().all(|(_, state)| state == demarc_isdn::ChannelState::Idle));
+    assert!(pri.channels().all(|(_, state)| state == ChannelState::Idle));
 }
 
 #[test]
@@ -527,6 +530,23 @@ fn a_restart_that_a_reset_of_the_link_lost_is_sent_again_at_once() {
     ]);
     let pri = play(config, &rows);
     assert!(pri.channels().all(|(_, state)| state == ChannelState::Idle));
+}
+
+#[test]
+fn a_refused_setup_is_told_once_with_its_numbers() {
+    // 5.2.3.1: the only channel is taken by the first call.
+    let mut config = user();
+    config.timeslots = vec![31];
+    let mut bench = Bench::new(config);
+    let numbers = "6c 05 00 80 34 39 35 70 05 80 37 31 30 30";
+    for reference in ["01", "02"] {
+        let setup = format!("08 02 00 {reference} 05 04 03 80 90 a3 18 03 a9 83 9f {numbers} a1");
+        bench.peer.send(octets(&setup)).unwrap();
+        bench.settle(Time::from_millis(10));
+    }
+    assert_eq!(bench.events.len(), 1, "the first one is offered");
+    let refused = (Number::from("7100"), Some(Number::from("495")), Cause::NO_CIRCUIT);
+    assert_eq!(bench.refused, [refused]);
 }
 
 #[test]

@@ -83,6 +83,7 @@ impl World {
         while let Some(output) = self.ends[at].pri.poll_output() {
             match output {
                 Output::Transmit(frame) => self.transmit(1 - at, frame),
+                Output::Refused { .. } => {}
                 Output::Link(state) => self.ends[at].up = state == LinkState::Up,
                 Output::Call(handle, event) => self.event(at, handle, event),
             }

@@ -11,8 +11,8 @@ pub enum Origin {
         group: String,
         /// The span.
         span: SpanNo,
-        /// The bearer channel.
-        channel: ChannelNo,
+        /// The bearer channel; none for a call that was refused before it got one.
+        channel: Option<ChannelNo>,
     },
     /// A SIP trunk, by its name in the configuration.
     Trunk(String),

@@ -137,7 +137,7 @@ impl Exchange {
             match output {
                 Output::Transmit(frame) => drop(self.d_channel.send(&frame)?),
                 Output::Call(handle, event) => self.event(handle, event)?,
-                Output::Link(_) => {}
+                Output::Refused { .. } | Output::Link(_) => {}
             }
         }
         Ok(())

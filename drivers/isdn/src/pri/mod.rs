@@ -113,6 +113,15 @@ pub enum Output {
     Transmit(Vec<u8>),
     /// Tell call control.
     Call(CallHandle, CallEvent),
+    /// A SETUP was refused before it became a call, as for want of a channel. For the record only.
+    Refused {
+        /// The dialled number; empty when none was sent.
+        to: Number,
+        /// The caller's number, where it is given and may be shown.
+        from: Option<Number>,
+        /// What the peer was told.
+        cause: Cause,
+    },
     /// The data link came up or went down.
     Link(LinkState),
 }

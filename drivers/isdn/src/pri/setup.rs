@@ -1,4 +1,4 @@
-use super::{CallEvent, CallHandle, ChannelState, Pri, Setup, call::Call};
+use super::{CallEvent, CallHandle, ChannelState, Output, Pri, Setup, call::Call};
 use crate::{
     Side,
     q931::{
@@ -8,6 +8,13 @@ use crate::{
 };
 use alloc::string::String;
 use demarc_model::{Cause, Number, Time};
+
+/// The called number of a SETUP, and the calling one where it may be shown.
+fn numbers(body: &Body) -> (String, Option<Number>) {
+    let to = body.called.as_ref().map(|number| number.to_number().0).or_else(|| body.keypad.clone());
+    let shown = body.calling.as_ref().filter(|number| !number.restricted && !number.digits.is_empty());
+    (to.unwrap_or_default(), shown.map(PartyNumber::to_number))
+}
 
 /// The most digits that overlap receiving collects.
 const MAX_DIGITS: usize = 64;
@@ -76,26 +83,20 @@ impl Pri {
     pub(super) fn incoming_call(&mut self, now: Time, message: &Message) {
         let body = &message.body;
         if let Some(cause) = self.setup_fault(body) {
-            return self.refuse(message, cause);
+            return self.refuse_setup(message, cause);
         }
         let handle = self.new_handle();
         let slot = match self.choose_channel(handle, body.channel) {
             Ok(slot) => slot,
             Err(cause) => {
                 self.counters.no_channel += 1;
-                return self.refuse(message, cause);
+                return self.refuse_setup(message, cause);
             }
         };
         self.counters.offered += 1;
         let mut call = Call::new(message.reference.value, false, self.config.side);
         call.slot = Some(slot);
-        call.from = body
-            .calling
-            .as_ref()
-            .filter(|number| !number.restricted && !number.digits.is_empty())
-            .map(PartyNumber::to_number);
-        let called = body.called.as_ref().map(|number| number.to_number().0).or_else(|| body.keypad.clone());
-        call.digits = called.unwrap_or_default();
+        (call.digits, call.from) = numbers(body);
         let complete = body.sending_complete || self.is_complete(&call.digits);
         self.insert(handle, call);
         if complete {
@@ -104,6 +105,12 @@ impl Pri {
             self.answer_setup(handle, MessageType::SetupAck, Phase::Overlap, false);
             self.start_timer(now, handle, TimerId::T302);
         }
+    }
+
+    fn refuse_setup(&mut self, message: &Message, cause: Cause) {
+        let (to, from) = numbers(&message.body);
+        self.refuse(message, cause);
+        self.outputs.push_back(Output::Refused { to: Number(to), from, cause });
     }
 
     /// What is wrong with a SETUP (5.8.6, 5.8.7.1), or why its service is refused (5.1.5.1, annex B).
