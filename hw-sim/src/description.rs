@@ -14,6 +14,9 @@ pub struct Description {
     /// The cables: pairs of span numbers. A span without one is in red alarm.
     #[serde(default, rename = "cable")]
     pub cables: Vec<Cable>,
+    /// What goes wrong, and when.
+    #[serde(default, rename = "fault")]
+    pub faults: Vec<crate::fault::Fault>,
 }
 
 /// One span.
@@ -130,6 +133,12 @@ pub enum DescriptionError {
     /// A cable to a span that is not there.
     #[error("a cable goes to span {0}, which is not described")]
     CableEnd(SpanNo),
+    /// A fault somewhere that is not there.
+    #[error("fault {fault}: there is no such span or channel")]
+    FaultTarget {
+        /// Which `[[fault]]`, from 1.
+        fault: usize,
+    },
     /// A span with two cables.
     #[error("span {0} has more than one cable end; a span takes one")]
     CableTwice(SpanNo),
@@ -175,6 +184,7 @@ impl Description {
             cables: (0..pairs)
                 .filter_map(|p| Some(Cable { from: end(2 * p + 1)?, to: end(2 * p + 2)? }))
                 .collect(),
+            faults: Vec::new(),
         }
     }
 

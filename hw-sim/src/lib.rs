@@ -5,8 +5,10 @@
 
 mod arg;
 pub mod description;
+pub mod fault;
 pub mod fuse;
 pub mod pcap;
+pub mod record;
 pub mod show;
 mod sim;
 mod simulator;

@@ -2,18 +2,27 @@
 
 mod buffers;
 mod channel;
+mod control;
+mod edges;
+mod files;
 mod hdlc;
 mod law;
 mod line;
+mod log;
 mod requests;
 mod span;
 mod timer;
 
+use crate::fault::{Access, Faults};
+use crate::record::Listener;
 use crate::{Arg, Description, DescriptionError};
-use channel::{Channel, Open};
+use channel::{Channel, OnCable, Open};
 use dahdi_abi::{Errno, NodePath, Ready, event, law as laws, sig};
 use demarc_model::{Alarm, ChannelNo, SpanNo, Time};
+use edges::Edges;
+use files::Files;
 use line::Findings;
+use log::EventLog;
 use span::Span;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -23,8 +32,6 @@ use timer::Timer;
 const FIRST_PSEUDO: u32 = 0x8000;
 /// How many pseudo channels can be open.
 const MAX_PSEUDO: u32 = 512;
-/// How many files can be open.
-const MAX_FILES: usize = 4096;
 /// The boards' clock: a chunk of 8 samples each.
 const TICKS_PER_SECOND: u64 = 1000;
 
@@ -41,10 +48,14 @@ pub struct Sim {
     channels: Vec<Channel>,
     by_number: BTreeMap<u32, usize>,
     pseudos: BTreeMap<u32, Channel>,
-    files: BTreeMap<FileId, File>,
-    next_file: u64,
-    edges: BTreeSet<FileId>,
+    files: Files,
+    edges: Edges,
     taps: Vec<Tap>,
+    listeners: Vec<(BTreeSet<u32>, Listener)>,
+    faults: Faults,
+    log: Option<EventLog>,
+    /// When the silence of a far end is next noticed.
+    next_loss: Option<u64>,
     system: requests::System,
 }
 
@@ -78,10 +89,13 @@ impl Sim {
             channels: Vec::new(),
             by_number: BTreeMap::new(),
             pseudos: BTreeMap::new(),
-            files: BTreeMap::new(),
-            next_file: 1,
-            edges: BTreeSet::new(),
+            files: Files::default(),
+            edges: Edges::default(),
             taps: Vec::new(),
+            listeners: Vec::new(),
+            faults: Faults::new(description.spans.len()),
+            log: None,
+            next_loss: None,
             system: requests::System::default(),
         };
         for (described, first) in description.spans.iter().zip(description.first_channels()) {
@@ -91,6 +105,7 @@ impl Sim {
             sim.add_cable(usize::from(cable.from.get()) - 1, usize::from(cable.to.get()) - 1);
         }
         sim.settle_alarms();
+        sim.script(&description.faults)?;
         Ok(sim)
     }
 
@@ -134,54 +149,84 @@ impl Sim {
         }
         let target = u64::try_from(to.0.as_millis()).unwrap_or(u64::MAX);
         while self.tick < target {
-            let until = self.next_loss().map_or(target, |loss| loss.clamp(self.tick + 1, target));
+            let due = self.next_loss.into_iter().chain(self.faults.next_turn()).min();
+            let until = due.map_or(target, |due| due.clamp(self.tick + 1, target));
             self.run_lines(until);
             self.tick = until;
             self.notice_losses();
+            self.turn_faults();
         }
         self.now = to;
-        for (file, kind) in &mut self.files {
-            if let File::Timer(timer) = kind
+        for file in self.files.timers().collect::<Vec<_>>() {
+            if let Some(File::Timer(timer)) = self.files.get_mut(file)
                 && timer.advance(to)
             {
-                self.edges.insert(*file);
+                self.edges.insert(file);
             }
         }
     }
 
+    /// Runs all lines; in pieces where something has to be known of all of them first.
     fn run_lines(&mut self, until: u64) {
-        let mut frames = Vec::new();
-        let mut to = Findings { edges: &mut self.edges, frames: &mut frames, tapped: !self.taps.is_empty() };
+        if !self.faults.on_line() && self.listeners.is_empty() {
+            return self.run_stretch(self.tick, until);
+        }
+        let mut at = self.tick;
+        while at < until {
+            let end = until.min(at + line::STRETCH);
+            if self.faults.on_line() {
+                let spans = &self.spans;
+                self.faults.prepare(at, end - at, |span| (spans[span].crc4, spans[span].peer));
+            }
+            self.run_stretch(at, end);
+            at = end;
+        }
+    }
+
+    fn run_stretch(&mut self, tick: u64, until: u64) {
+        let (mut frames, mut records) = (Vec::new(), Vec::new());
+        let mut to = Findings {
+            edges: &mut self.edges,
+            frames: &mut frames,
+            records: &mut records,
+            faults: (!self.faults.is_empty()).then_some(&mut self.faults),
+            tapped: !self.taps.is_empty() || self.log.is_some(),
+        };
         for index in 0..self.channels.len() {
             match self.channels[index].peer {
                 Some(peer) if peer > index => {
                     let Ok([a, b]) = self.channels.get_disjoint_mut([index, peer]) else { continue };
                     if a.is_open() || b.is_open() {
-                        line::run_pair(a, b, &self.spans, self.tick, until, &mut to);
+                        line::run_pair(a, b, &self.spans, tick, until, &mut to);
                     }
                 }
                 None if self.channels[index].is_open() => {
-                    line::run_alone(&mut self.channels[index], &self.spans, self.tick, until, &mut to);
+                    line::run_alone(&mut self.channels[index], &self.spans, tick, until, &mut to);
                 }
                 _ => {}
             }
         }
         for pseudo in self.pseudos.values_mut() {
-            line::run_alone(pseudo, &self.spans, self.tick, until, &mut to);
+            line::run_alone(pseudo, &self.spans, tick, until, &mut to);
         }
         frames.sort_by_key(|frame| frame.at);
         for frame in &frames {
             self.taps.iter_mut().for_each(|tap| tap(frame));
+            if let Some(log) = &mut self.log {
+                log.frame(frame);
+            }
         }
+        self.tell_listeners(&records);
     }
 
     /// When something may next change by itself; `None` while nothing is under way.
     pub fn next_edge(&self) -> Option<Time> {
         let channels = self.channels.iter().chain(self.pseudos.values());
-        let lines = channels.filter_map(|channel| line::next_edge(channel, &self.spans, self.tick));
-        let ticks = lines.chain(self.next_loss()).min().map(time_of);
-        let timers = self.files.values().filter_map(|file| match file {
-            File::Timer(timer) => timer.next(),
+        let drifts = self.faults.on_line();
+        let lines = channels.filter_map(|channel| line::next_edge(channel, &self.spans, self.tick, drifts));
+        let ticks = lines.chain(self.next_loss).chain(self.faults.next_turn()).min().map(time_of);
+        let timers = self.files.timers().filter_map(|file| match self.files.get(file) {
+            Some(File::Timer(timer)) => timer.next(),
             _ => None,
         });
         ticks.into_iter().chain(timers).min()
@@ -190,11 +235,12 @@ impl Sim {
     /// When something may next change at one file by its own doing; never later than [`Sim::next_edge`] would say
     /// after an operation on it.
     pub(crate) fn file_edge(&self, file: FileId) -> Option<Time> {
-        match self.files.get(&file)? {
+        match self.files.get(file)? {
             File::Timer(timer) => timer.next(),
             File::Channel(place) => {
-                let own = line::next_edge(self.channel(*place)?, &self.spans, self.tick);
-                own.into_iter().chain(self.next_loss()).min().map(time_of)
+                let drifts = self.faults.on_line();
+                let own = line::next_edge(self.channel(*place)?, &self.spans, self.tick, drifts);
+                own.into_iter().chain(self.next_loss).chain(self.faults.next_turn()).min().map(time_of)
             }
             File::Ctl => self.next_edge(),
             File::Unspecified => None,
@@ -204,7 +250,7 @@ impl Sim {
     /// The files where something has become possible since the last call (data, room, an event), in order of number.
     /// What waits on them is to be tried again, and edge-triggered pollers told.
     pub fn take_edges(&mut self) -> Vec<FileId> {
-        std::mem::take(&mut self.edges).into_iter().collect()
+        self.edges.take()
     }
 
     /// The nodes there are: the fixed ones, then the channels by number and by span and place.
@@ -220,10 +266,7 @@ impl Sim {
 
     /// `open(2)`. `ENXIO`: no such channel, or not configured; `EBUSY`: it is open.
     pub fn open(&mut self, path: &NodePath) -> Result<FileId, Errno> {
-        if self.files.len() >= MAX_FILES {
-            return Err(Errno(ENFILE));
-        }
-        let id = FileId(self.next_file);
+        let id = self.files.next_id().ok_or(Errno(ENFILE))?;
         let file = match path {
             NodePath::Ctl => File::Ctl,
             NodePath::Channel => File::Unspecified,
@@ -238,8 +281,8 @@ impl Sim {
                 File::Channel(self.open_channel(index, id)?)
             }
         };
-        self.next_file += 1;
         self.files.insert(id, file);
+        self.log_line(|| format!("open {path} as {}", id.0));
         Ok(id)
     }
 
@@ -275,8 +318,9 @@ impl Sim {
 
     /// The last `close(2)`. A frame that is partly on the line breaks off.
     pub fn close(&mut self, file: FileId) {
-        self.edges.remove(&file);
-        match self.files.remove(&file) {
+        self.edges.remove(file);
+        self.log_line(|| format!("close {}", file.0));
+        match self.files.remove(file) {
             Some(File::Channel(Place::Pseudo(number))) => {
                 self.pseudos.remove(&number);
             }
@@ -292,28 +336,39 @@ impl Sim {
             .is_some_and(|open| open.mode != channel::Mode::Octets && open.tx.is_inside_block());
         let Some(peer) = self.channels[index].peer.filter(|_| broken) else { return };
         if self.channels[peer].is_open() {
-            self.channels[peer].frames_on_cable.push_back((self.tick + 1, None));
+            self.channels[peer].frames_on_cable.push_back((self.tick + 1, OnCable::Broken));
         }
     }
 
     /// `read(2)`. `EAGAIN`: a blocking caller waits.
     pub fn read(&mut self, file: FileId, buffer: &mut [u8]) -> Result<usize, Errno> {
-        self.open_of(file)?.read(buffer)
+        let read = self.open_of(file)?.read(buffer);
+        self.log_transfer("read", file, read, buffer);
+        read
     }
 
     /// `write(2)`. `EAGAIN`: a blocking caller waits.
     pub fn write(&mut self, file: FileId, data: &[u8]) -> Result<usize, Errno> {
-        self.open_of(file)?.write(data)
+        let written = self.open_of(file)?.write(data);
+        self.log_transfer("write", file, written, data);
+        written
     }
 
     /// `ioctl(2)`. `EAGAIN`: the kernel waits here whether or not the file blocks (`IOMUX` without `NOWAIT`, `SYNC`).
     pub fn ioctl(&mut self, file: FileId, request: u32, arg: &mut Arg) -> Result<i32, Errno> {
-        requests::ioctl(self, file, request, arg)
+        if !self.faults.is_empty()
+            && let Some(errno) = self.refusal(file, request, arg.data)
+        {
+            return Err(errno);
+        }
+        let result = requests::ioctl(self, file, request, arg);
+        self.log_request(file, request, result, arg.data);
+        result
     }
 
     /// `poll(2)` with no time to wait.
     pub fn ready(&self, file: FileId) -> Ready {
-        match self.files.get(&file) {
+        match self.files.get(file) {
             Some(File::Channel(place)) => {
                 self.channel(*place).and_then(|c| c.open.as_ref()).map_or(Ready::ERR, Open::ready)
             }
@@ -359,7 +414,7 @@ impl Sim {
 
     /// What is open behind a file that can be read and written.
     fn open_of(&mut self, file: FileId) -> Result<&mut Open, Errno> {
-        let place = match self.files.get(&file).ok_or(Errno::BADF)? {
+        let place = match self.files.get(file).ok_or(Errno::BADF)? {
             File::Channel(place) => *place,
             File::Timer(_) => return Err(Errno::NOSYS),
             File::Ctl | File::Unspecified => return Err(Errno::INVAL),
@@ -367,20 +422,24 @@ impl Sim {
         self.channel_mut(place).and_then(|channel| channel.open.as_mut()).ok_or(Errno::NODEV)
     }
 
-    fn next_loss(&self) -> Option<u64> {
-        self.spans.iter().filter_map(|span| span.loss_at).min()
-    }
-
     fn notice_losses(&mut self) {
+        if self.next_loss.is_none_or(|at| at > self.tick) {
+            return;
+        }
         let mut noticed = false;
         for span in &mut self.spans {
             if span.loss_at.is_some_and(|at| at <= self.tick) {
                 (span.lost, span.loss_at, noticed) = (true, None, true);
             }
         }
+        self.reckon_loss();
         if noticed {
             self.settle_alarms();
         }
+    }
+
+    fn reckon_loss(&mut self) {
+        self.next_loss = self.spans.iter().filter_map(|span| span.loss_at).min();
     }
 
     /// Starts or stops a span, and tells the one at its far end.
@@ -389,14 +448,18 @@ impl Sim {
         if let Some(peer) = self.spans[index].peer {
             self.spans[peer].far_end(self.tick, running);
         }
+        self.reckon_loss();
         self.settle_alarms();
     }
 
     /// Brings the told alarms to what they are to be; going into or out of alarm is an event at every open channel.
     fn settle_alarms(&mut self) {
-        for span in &mut self.spans {
+        for (index, span) in self.spans.iter_mut().enumerate() {
             let due = span.due_alarm();
             let was = std::mem::replace(&mut span.alarm, due);
+            if let Some(log) = self.log.as_mut().filter(|_| was != due) {
+                log.line(time_of(self.tick), &format!("alarm span {} {due}", index + 1));
+            }
             if (was == Alarm::Ok) == (due == Alarm::Ok) {
                 continue;
             }

@@ -8,6 +8,9 @@ const DEFAULT_BUFFERS: usize = limits::DEFAULT_NUM_BUFS as usize;
 /// `DAHDI_DEFAULT_BLOCKSIZE`.
 const DEFAULT_BLOCK: usize = limits::DEFAULT_BLOCKSIZE as usize;
 
+/// How many blocks are kept to be used again.
+const MAX_SPARE: usize = 4;
+
 /// Blocks on their way to the line.
 pub(super) struct Transmitter {
     buffers: usize,
@@ -20,6 +23,8 @@ pub(super) struct Transmitter {
     held: bool,
     /// Something was transmitted and no underrun was told yet.
     sending: bool,
+    /// Blocks to be used again.
+    spare: Vec<Vec<u8>>,
 }
 
 /// What a stretch of transmission did to the buffers.
@@ -41,12 +46,19 @@ impl Transmitter {
             sent: 0,
             held: false,
             sending: false,
+            spare: Vec::new(),
         }
     }
 
     pub fn set_shape(&mut self, buffers: usize, block: usize) {
         (self.buffers, self.block) = (buffers, block);
+        self.spare.clear();
         self.flush();
+    }
+
+    /// An empty block to be filled and pushed.
+    pub fn blank(&mut self) -> Vec<u8> {
+        self.spare.pop().unwrap_or_default()
     }
 
     pub fn set_policy(&mut self, policy: i32) {
@@ -161,7 +173,10 @@ impl Transmitter {
     /// Drops the first block; tells whether that is an edge.
     fn finish_block(&mut self) -> bool {
         let was_full = !self.has_room();
-        self.queue.pop_front();
+        if let Some(mut block) = self.queue.pop_front().filter(|_| self.spare.len() < MAX_SPARE) {
+            block.clear();
+            self.spare.push(block);
+        }
         self.sent = 0;
         if self.queue.is_empty() {
             self.held = self.waits_when_empty();
@@ -181,6 +196,8 @@ pub(super) struct Receiver {
     full: VecDeque<Vec<u8>>,
     filling: Vec<u8>,
     overrun: bool,
+    /// Blocks to be used again.
+    spare: Vec<Vec<u8>>,
 }
 
 /// What a stretch of reception did to the buffers.
@@ -200,6 +217,7 @@ impl Receiver {
             full: VecDeque::new(),
             filling: Vec::new(),
             overrun: false,
+            spare: Vec::new(),
         }
     }
 
@@ -211,6 +229,7 @@ impl Receiver {
     pub fn flush(&mut self) {
         self.full.clear();
         self.filling.clear();
+        self.spare.clear();
         self.overrun = false;
     }
 
@@ -223,6 +242,14 @@ impl Receiver {
         let block = self.full.pop_front()?;
         self.overrun = false;
         Some(block)
+    }
+
+    /// Takes back a block that was popped, to use it again.
+    pub fn recycle(&mut self, mut block: Vec<u8>) {
+        if self.spare.len() < MAX_SPARE {
+            block.clear();
+            self.spare.push(block);
+        }
     }
 
     /// Takes octets from the line. Where no buffer is free they are dropped, so the oldest are kept.
@@ -238,7 +265,7 @@ impl Receiver {
             self.filling.extend_from_slice(&line[..size]);
             line = &line[size..];
             if self.filling.len() == self.block {
-                let next = Vec::with_capacity(self.block);
+                let next = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(self.block));
                 self.full.push_back(std::mem::replace(&mut self.filling, next));
                 put.edge = true;
             }

@@ -3,6 +3,7 @@
 use super::FileId;
 use super::buffers::{Receiver, Transmitter};
 use super::law;
+use crate::record::Player;
 use dahdi_abi::{Errno, Gains, Params, Ready, event, law as laws, limits, sig};
 use std::collections::VecDeque;
 
@@ -40,8 +41,23 @@ pub(super) struct Channel {
     pub open: Option<Open>,
     /// The octets on the cable, towards this channel.
     pub on_cable: [u8; CHUNK],
-    /// Frames on the cable, towards this channel, and the tick when they are here. `None`: a frame that broke off.
-    pub frames_on_cable: VecDeque<(u64, Option<Vec<u8>>)>,
+    /// Frames on the cable, towards this channel, and the tick when they are here.
+    pub frames_on_cable: VecDeque<(u64, OnCable)>,
+    /// Whether a recording wants what is on it.
+    pub listened: bool,
+    /// What it hears instead of the cable.
+    pub player: Option<Box<Player>>,
+}
+
+/// A frame on a cable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum OnCable {
+    /// With its FCS.
+    Whole(Vec<u8>),
+    /// It broke off in the middle.
+    Broken,
+    /// It ended with seven ones.
+    Aborted,
 }
 
 /// What lasts from open to close.
@@ -63,6 +79,8 @@ pub(super) struct Open {
     pub muted: i32,
     pub frozen: i32,
     pub zone: i32,
+    /// Reads give nothing.
+    pub stalled: bool,
 }
 
 impl Channel {
@@ -81,6 +99,8 @@ impl Channel {
             open: None,
             on_cable: [IDLE_CLEAR; CHUNK],
             frames_on_cable: VecDeque::new(),
+            listened: false,
+            player: None,
         }
     }
 
@@ -108,6 +128,7 @@ impl Channel {
             muted: 0,
             frozen: 0,
             zone: 0,
+            stalled: false,
         });
         Ok(())
     }
@@ -131,10 +152,14 @@ impl Open {
         if !self.events.is_empty() {
             return Err(Errno::LAST);
         }
+        if self.stalled {
+            return Err(Errno::AGAIN);
+        }
         let block = self.rx.pop().ok_or(Errno::AGAIN)?;
         if !self.linear {
             let size = block.len().min(buffer.len());
             buffer[..size].copy_from_slice(&block[..size]);
+            self.rx.recycle(block);
             return Ok(size);
         }
         let samples = block.len().min(buffer.len() / 2);
@@ -163,7 +188,11 @@ impl Open {
                 .map(|pair| self.to_law(i16::from_ne_bytes([pair[0], pair[1]])))
                 .collect(),
             (false, Mode::Frames { fcs: true }) => with_fcs(&data[..size]),
-            (false, _) => data[..size].to_vec(),
+            (false, _) => {
+                let mut block = self.tx.blank();
+                block.extend_from_slice(&data[..size]);
+                block
+            }
         };
         if !block.is_empty() {
             self.tx.push(block);
@@ -173,7 +202,7 @@ impl Open {
 
     pub fn ready(&self) -> Ready {
         let bits = [
-            (self.rx.has_data(), Ready::IN),
+            (self.rx.has_data() && !self.stalled, Ready::IN),
             (self.tx.has_room(), Ready::OUT),
             (!self.events.is_empty(), Ready::PRI),
         ];

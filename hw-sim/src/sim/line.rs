@@ -1,28 +1,36 @@
 //! What happens on a cable between two channels, and on a channel without one, while the clock goes on.
 
-use super::channel::{CHUNK, Channel, Mode, closed_idle};
+use super::channel::{CHUNK, Channel, Mode, OnCable, closed_idle};
+use super::edges::Edges;
+use super::span::Span;
 use super::{Direction, TapFrame, hdlc, time_of};
-use super::{FileId, span::Span};
+use crate::fault::{Access, Fate, Faults};
+use crate::record::{Content, Record, Way};
 use dahdi_abi::event;
 use demarc_model::{Alarm, ChannelNo, SpanNo};
-use std::collections::BTreeSet;
 
 /// Ticks that are done in one stretch: a block of 20 ms.
-const STRETCH: u64 = 20;
+pub(super) const STRETCH: u64 = 20;
 /// Octets of such a stretch.
 const STRETCH_OCTETS: usize = STRETCH as usize * CHUNK;
+/// Room for what a fast clock gives besides.
+const ROOM: usize = STRETCH_OCTETS + CHUNK;
 
 /// Where the line's findings go.
 pub(super) struct Findings<'a> {
-    pub edges: &'a mut BTreeSet<FileId>,
+    pub edges: &'a mut Edges,
     pub frames: &'a mut Vec<TapFrame>,
+    /// What is on the channels that are listened to.
+    pub records: &'a mut Vec<Record>,
+    /// Where there are any.
+    pub faults: Option<&'a mut Faults>,
     /// Whether anybody wants the frames.
     pub tapped: bool,
 }
 
 /// What one channel put on the line in a stretch.
 struct Sent {
-    octets: [u8; STRETCH_OCTETS],
+    octets: [u8; ROOM],
     /// Frames and the tick when their last octet is out.
     frames: Vec<(u64, Vec<u8>)>,
     mode: Mode,
@@ -72,7 +80,7 @@ pub(super) fn run_alone(channel: &mut Channel, spans: &[Span], tick: u64, until:
         let ticks = (until - at).min(STRETCH);
         let sent = transmit(channel, at, ticks, to);
         let idle = channel.open.as_ref().map_or(closed_idle(), |open| open.idle());
-        let nobody = Sent { octets: [idle; STRETCH_OCTETS], frames: Vec::new(), mode: Mode::Octets };
+        let nobody = Sent { octets: [idle; ROOM], frames: Vec::new(), mode: Mode::Octets };
         receive(channel, hears, &sent, &nobody, (at, ticks), to);
         at += ticks;
     }
@@ -98,10 +106,12 @@ fn hears(channel: &Channel, other: Option<&Channel>, spans: &[Span]) -> Hears {
 /// Lets a channel transmit.
 fn transmit(channel: &mut Channel, tick: u64, ticks: u64, to: &mut Findings) -> Sent {
     let octets = ticks as usize * CHUNK;
-    let mut sent = Sent { octets: [closed_idle(); STRETCH_OCTETS], frames: Vec::new(), mode: channel.mode() };
+    let mut sent = Sent { octets: [closed_idle(); ROOM], frames: Vec::new(), mode: channel.mode() };
+    let drifts = to.faults.as_deref().filter(|faults| faults.on_line()).zip(channel.span);
+    let own = drifts.map_or(octets, |(faults, span)| faults.stage.transmitted(span, octets));
     let Some(open) = channel.open.as_mut() else { return sent };
     if let Mode::Frames { .. } = open.mode {
-        let (frames, edge) = open.tx.take_frames(octets);
+        let (frames, edge) = open.tx.take_frames(own);
         sent.frames = frames.into_iter().map(|(at, f)| (tick + at.div_ceil(CHUNK) as u64, f)).collect();
         if edge {
             to.edges.insert(open.file);
@@ -109,9 +119,12 @@ fn transmit(channel: &mut Channel, tick: u64, ticks: u64, to: &mut Findings) -> 
         return sent;
     }
     let idle = open.idle();
-    let taken = open.tx.take(&mut sent.octets[..octets], idle);
+    let taken = open.tx.take(&mut sent.octets[..own], idle);
     if let Some(gains) = open.gains.as_deref().filter(|_| open.audio) {
-        apply(&gains.txgain, &mut sent.octets[..octets]);
+        apply(&gains.txgain, &mut sent.octets[..own]);
+    }
+    if let Some((faults, span)) = drifts {
+        faults.stage.to_line(span, &mut sent.octets[..own.max(octets)], octets);
     }
     if taken.underrun && open.buffer_events {
         open.event(event::WRITE_UNDERRUN);
@@ -142,45 +155,118 @@ fn receive(
     }
     let audible = matches!(hears, Hears::Itself | Hears::Other);
     if audible && source.mode != Mode::Octets {
-        channel.frames_on_cable.extend(source.frames.iter().map(|(at, f)| (at + 1, Some(f.clone()))));
+        for (at, frame) in &source.frames {
+            put_on_cable(channel, at + 1, frame.clone(), to);
+        }
     }
-    let Some(open) = channel.open.as_mut() else {
+    if hears != Hears::Nothing {
+        play(channel, tick, &mut line[..octets]);
+    }
+    if channel.listened {
+        record_sent(channel, own, tick, octets, to);
+    }
+    if channel.open.is_none() {
         channel.frames_on_cable.clear();
         return;
-    };
-    match open.mode {
-        Mode::Octets if hears != Hears::Nothing => {
-            let line = &mut line[..octets];
-            if let Some(gains) = open.gains.as_deref().filter(|_| open.audio) {
-                apply(&gains.rxgain, line);
-            }
-            let put = open.rx.put(line);
-            let overrun = put.overrun && open.buffer_events;
-            if overrun {
-                open.event(event::READ_OVERRUN);
-            }
-            if put.edge || overrun {
-                to.edges.insert(open.file);
-            }
-        }
+    }
+    match channel.mode() {
+        Mode::Octets if hears != Hears::Nothing => receive_octets(channel, tick, &mut line[..octets], to),
         Mode::Octets => {}
         Mode::Frames { fcs } => receive_frames(channel, fcs, tick + ticks, to),
     }
 }
 
+/// Gives a channel the octets of the line, with what the faults make of them.
+fn receive_octets(channel: &mut Channel, tick: u64, line: &mut [u8], to: &mut Findings) {
+    let faults = to.faults.as_deref().filter(|faults| faults.on_line()).zip(channel.span);
+    let mut changed = faults.and_then(|(faults, span)| faults.stage.from_line(span, channel.place, line));
+    let line = changed.as_deref_mut().unwrap_or(line);
+    if let Some(channel) = recorded(channel) {
+        let content = Content::Audio(line.to_vec());
+        to.records.push(Record { at: time_of(tick), channel, way: Way::Received, content });
+    }
+    let Some(open) = channel.open.as_mut() else { return };
+    if let Some(gains) = open.gains.as_deref().filter(|_| open.audio) {
+        apply(&gains.rxgain, line);
+    }
+    let put = open.rx.put(line);
+    let overrun = put.overrun && open.buffer_events;
+    if overrun {
+        open.event(event::READ_OVERRUN);
+    }
+    if put.edge || overrun {
+        to.edges.insert(open.file);
+    }
+}
+
+/// Puts a frame on the cable towards a channel, as the faults let it; it is there by `tick`.
+fn put_on_cable(channel: &mut Channel, tick: u64, mut frame: Vec<u8>, to: &mut Findings) {
+    let at = Access { span: channel.span, channel: Some(channel.number) };
+    let fate =
+        to.faults.as_deref_mut().map_or(Fate::Arrives, |faults| faults.frame(at, tick - 1, &mut frame));
+    match fate {
+        Fate::Arrives => channel.frames_on_cable.push_back((tick, OnCable::Whole(frame))),
+        Fate::Lost => {}
+        Fate::Twice => {
+            channel.frames_on_cable.push_back((tick, OnCable::Whole(frame.clone())));
+            channel.frames_on_cable.push_back((tick, OnCable::Whole(frame)));
+        }
+        Fate::Aborted => channel.frames_on_cable.push_back((tick, OnCable::Aborted)),
+    }
+}
+
+/// What a channel hears of a recording, instead of the cable.
+fn play(channel: &mut Channel, tick: u64, line: &mut [u8]) {
+    let Some(player) = channel.player.as_deref_mut() else { return };
+    let silence = channel.open.as_ref().map_or(closed_idle(), |open| open.idle());
+    player.sound(tick * CHUNK as u64, silence, line);
+    let end = tick + (line.len() / CHUNK) as u64;
+    while let Some((at, mut frame)) = player.frame(end) {
+        frame.extend(hdlc::fcs(&frame));
+        channel.frames_on_cable.push_back((at.max(tick + 1), OnCable::Whole(frame)));
+    }
+    if player.is_over() {
+        channel.player = None;
+    }
+}
+
+/// Tells a recording what a channel sends.
+fn record_sent(channel: &Channel, own: &Sent, tick: u64, octets: usize, to: &mut Findings) {
+    let Some(channel) = recorded(channel).filter(|_| channel.is_open()) else { return };
+    let mut tell =
+        |at, content| to.records.push(Record { at: time_of(at), channel, way: Way::Sent, content });
+    if own.mode == Mode::Octets {
+        tell(tick, Content::Audio(own.octets[..octets].to_vec()));
+    }
+    for (at, frame) in &own.frames {
+        tell(*at, Content::Frame(frame[..frame.len().saturating_sub(2)].to_vec()));
+    }
+}
+
+/// The channel's number, where a recording wants what is on it.
+fn recorded(channel: &Channel) -> Option<ChannelNo> {
+    u16::try_from(channel.number).ok().and_then(ChannelNo::new).filter(|_| channel.listened)
+}
+
 /// Gives a channel the frames that are here by `tick`.
 fn receive_frames(channel: &mut Channel, fcs: bool, tick: u64, to: &mut Findings) {
+    let number = recorded(channel);
     let Some(open) = channel.open.as_mut() else { return };
     while channel.frames_on_cable.front().is_some_and(|(at, _)| *at <= tick) {
-        let Some((_, frame)) = channel.frames_on_cable.pop_front() else { return };
+        let Some((at, frame)) = channel.frames_on_cable.pop_front() else { return };
         match frame {
-            Some(frame) if fcs && !hdlc::is_whole(&frame) => open.event(event::BADFCS),
-            Some(frame) => {
+            OnCable::Whole(frame) if fcs && !hdlc::is_whole(&frame) => open.event(event::BADFCS),
+            OnCable::Whole(frame) => {
+                if let Some(channel) = number {
+                    let content = Content::Frame(frame[..frame.len().saturating_sub(2)].to_vec());
+                    to.records.push(Record { at: time_of(at), channel, way: Way::Received, content });
+                }
                 if !open.rx.put_frame(frame) {
                     open.event(event::OVERRUN);
                 }
             }
-            None => open.event(event::BADFCS),
+            OnCable::Broken => open.event(event::BADFCS),
+            OnCable::Aborted => open.event(event::ABORT),
         }
         to.edges.insert(open.file);
     }
@@ -212,13 +298,19 @@ fn apply(gain: &[u8; 256], octets: &mut [u8]) {
 }
 
 /// The tick when something may next change at an open channel; `tick` is now.
-pub(super) fn next_edge(channel: &Channel, spans: &[Span], tick: u64) -> Option<u64> {
+pub(super) fn next_edge(channel: &Channel, spans: &[Span], tick: u64, drifts: bool) -> Option<u64> {
     let open = channel.open.as_ref()?;
     let ticks = |octets: usize| tick + octets.div_ceil(CHUNK).max(1) as u64;
     let frames = open.mode != Mode::Octets;
+    // A fast clock can be a sample ahead of what is reckoned here.
+    let ticks = |octets: usize| ticks(octets.saturating_sub(usize::from(drifts)));
     let tx = open.tx.until_edge(frames, open.buffer_events).map(ticks);
     let rx = if frames {
-        channel.frames_on_cable.front().map(|(at, _)| (*at).max(tick + 1))
+        {
+            let played = channel.player.as_ref().and_then(|player| player.next()).map(|at| at + 1);
+            let cabled = channel.frames_on_cable.front().map(|(at, _)| *at);
+            played.into_iter().chain(cabled).min().map(|at| at.max(tick + 1))
+        }
     } else {
         let receives = channel.span.and_then(|index| spans.get(index)).is_none_or(Span::receives);
         open.rx.until_edge(open.buffer_events).filter(|_| receives).map(ticks)

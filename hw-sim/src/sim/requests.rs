@@ -39,7 +39,7 @@ impl Default for System {
 
 /// Serves one request on a file.
 pub(super) fn ioctl(sim: &mut Sim, file: FileId, request: u32, arg: &mut Arg) -> Result<i32, Errno> {
-    match sim.files.get(&file).ok_or(Errno::BADF)? {
+    match sim.files.get(file).ok_or(Errno::BADF)? {
         File::Timer(_) => timer(sim, file, request, arg),
         File::Unspecified => specify(sim, file, request, arg),
         File::Ctl if request == number::INDIRECT => indirect(sim, file, arg),
@@ -63,13 +63,15 @@ fn specify(sim: &mut Sim, file: FileId, request: u32, arg: &mut Arg) -> Result<i
     let wanted: i32 = take(arg, request)?;
     let known = u32::try_from(wanted).ok().and_then(|number| sim.by_number.get(&number).copied());
     let place = sim.open_channel(known.ok_or(Errno::INVAL)?, file)?;
-    sim.files.insert(file, File::Channel(place));
+    if let Some(specified) = sim.files.get_mut(file) {
+        *specified = File::Channel(place);
+    }
     Ok(0)
 }
 
 fn timer(sim: &mut Sim, file: FileId, request: u32, arg: &mut Arg) -> Result<i32, Errno> {
     let now = sim.now;
-    let Some(File::Timer(timer)) = sim.files.get_mut(&file) else { return Err(Errno::BADF) };
+    let Some(File::Timer(timer)) = sim.files.get_mut(file) else { return Err(Errno::BADF) };
     match request {
         number::TIMERCONFIG => timer.configure(now, take(arg, request)?),
         number::TIMERACK => timer.acknowledge(take(arg, request)?),

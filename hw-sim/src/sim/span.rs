@@ -2,6 +2,7 @@
 
 use super::TICKS_PER_SECOND;
 use crate::description;
+use crate::fault::Condition;
 use dahdi_abi::{alarm, config, maint};
 use demarc_model::Alarm;
 use std::ops::Range;
@@ -31,6 +32,10 @@ pub(super) struct Span {
     pub lost: bool,
     /// The tick when the far end's silence is noticed.
     pub loss_at: Option<u64>,
+    /// What the faults make of its receiver.
+    pub condition: Condition,
+    /// The far end tells that it does not receive.
+    pub remote_alarm: bool,
 }
 
 impl Span {
@@ -54,6 +59,8 @@ impl Span {
             alarm: Alarm::Ok,
             lost: true,
             loss_at: None,
+            condition: Condition::default(),
+            remote_alarm: false,
         }
     }
 
@@ -65,8 +72,12 @@ impl Span {
             Alarm::Loop
         } else if self.injected != Alarm::Ok {
             self.injected
-        } else if self.lost {
+        } else if self.lost || self.condition.no_signal || self.condition.no_frame {
             Alarm::Red
+        } else if self.condition.all_ones {
+            Alarm::Blue
+        } else if self.condition.remote_alarm || self.remote_alarm {
+            Alarm::Yellow
         } else if self.maintenance == maint::NONE {
             Alarm::Ok
         } else {
@@ -76,7 +87,7 @@ impl Span {
 
     /// The bits of `SPANSTAT`.
     pub fn alarm_bits(&self) -> i32 {
-        match self.alarm {
+        let told = match self.alarm {
             Alarm::Ok => alarm::NONE,
             Alarm::Loop => alarm::LOOPBACK,
             Alarm::Recovering => alarm::RECOVER,
@@ -84,7 +95,13 @@ impl Span {
             Alarm::Blue => alarm::BLUE,
             Alarm::Red => alarm::RED,
             Alarm::Unconfigured => alarm::NOTOPEN,
-        }
+        };
+        let causes = [
+            (self.condition.no_signal, alarm::LOS),
+            (self.condition.no_frame, alarm::LFA),
+            (self.condition.no_multiframe, alarm::LMFA),
+        ];
+        causes.iter().filter(|(is, _)| *is).fold(told, |bits, (_, bit)| bits | bit)
     }
 
     /// Whether octets of the line reach its channels.

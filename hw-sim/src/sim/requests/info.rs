@@ -183,12 +183,18 @@ fn status_of(sim: &Sim, own: Option<Place>, number: i32) -> Result<SpanInfo, Err
     let index = index.ok_or(Errno::INVAL)?;
     let span = &sim.spans[index];
     let channels = &sim.channels[span.channels.clone()];
+    let errors = sim.faults.counters(index);
     Ok(SpanInfo {
         spanno: index as i32 + 1,
         name: field(&span.name),
         desc: field(&format!("Simulated E1 span {}", index + 1)),
         alarms: span.alarm_bits(),
         txlevel: span.buildout,
+        bpvcount: errors.bipolar,
+        crc4count: errors.crc4,
+        ebitcount: errors.far_crc4,
+        fascount: errors.frame,
+        errsec: errors.errored_seconds,
         syncsrc: i32::from(span.sync > 0) * (index as i32 + 1),
         numchans: channels.iter().filter(|channel| channel.sig != sig::NONE).count() as i32,
         totalchans: channels.len() as i32,
@@ -213,8 +219,12 @@ fn maintenance(sim: &mut Sim, wanted: &MaintInfo) -> Result<(), Errno> {
             sim.settle_alarms();
             Ok(())
         }
-        // There is no far end that knows loop codes and no line that has errors: taken, and without effect.
-        maint::LOOPUP..=maint::PRBS | maint::RESET_COUNTERS | maint::ALARM_SIM => Ok(()),
+        maint::RESET_COUNTERS => {
+            sim.faults.reset_counters(span);
+            Ok(())
+        }
+        // There is no far end that knows loop codes: taken, and without effect.
+        maint::LOOPUP..=maint::PRBS | maint::ALARM_SIM => Ok(()),
         _ => Err(Errno::NOSYS),
     }
 }

@@ -1,0 +1,47 @@
+//! What passed over chosen channels, kept in a file and played back.
+
+mod file;
+mod player;
+
+pub use file::{Reader, RecordError, write_header, write_record};
+pub(crate) use player::Player;
+
+use demarc_model::{ChannelNo, Time};
+
+/// Which way something went, as the program at the channel sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// To the program.
+    Received,
+    /// From the program.
+    Sent,
+}
+
+/// Something on a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// When: of sound, its first sample; of a frame, its last octet.
+    pub at: Time,
+    /// Where.
+    pub channel: ChannelNo,
+    /// Which way.
+    pub way: Way,
+    /// What.
+    pub content: Content,
+}
+
+/// What can be on a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Octets, one a sample, 8000 a second.
+    Audio(Vec<u8>),
+    /// A D-channel frame without its FCS.
+    Frame(Vec<u8>),
+    /// The signalling bits: A is 8, D is 1. Told when they change.
+    Bits(u8),
+    /// The hook of an analog port, as `dahdi_rxsig` and `dahdi_txsig` of the driver count it. Told when it changes.
+    Hook(u8),
+}
+
+/// Hears of everything on the channels it was added for; answering `false` ends it.
+pub type Listener = Box<dyn FnMut(&Record) -> bool + Send>;
