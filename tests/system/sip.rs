@@ -108,8 +108,15 @@ fn an_agent_holds_the_caller_and_comes_back() {
     office.exchange.call("a", "4951", "6100", json!({}));
     office.exchange.call_event("answered", "a");
     agent.wait("CALL_ESTABLISHED");
-    agent.command("hold", "");
-    agent.command("resume", "");
+    // A second of talk before, and one on hold: the capture sees what lies between.
+    let second = sound::file(dir.path(), "second.al", &sound::speech_for(4, 1));
+    for (count, then) in [(1, "hold"), (2, "resume")] {
+        office.exchange.play("a", &second);
+        office.exchange.wait_count("sent", count);
+        agent.command(then, "");
+    }
+    office.exchange.play("a", &second);
+    office.exchange.wait_count("sent", 3);
     agent.command("hangup", "");
     assert_eq!(office.exchange.cleared("a"), Cleared { cause: 16, by_peer: true, answered: true });
     let file = capture.finish();
