@@ -22,6 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("demarc-call", &["demarc-model", "demarc-acd", "demarc-ivr"]),
     ("demarc-store", &["demarc-model", "demarc-call"]),
     ("hw-sim", &["dahdi-abi", "demarc-model", "demarc-dsp"]),
+    ("demarc-bench", &["demarc-model", "demarc-media"]),
     (
         "demarc-server",
         &[
@@ -36,10 +37,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "demarc-ivr",
             "demarc-call",
             "demarc-store",
+            "demarc-bench",
             "hw-sim",
         ],
     ),
     ("abi-probe", &["dahdi-abi"]),
+    ("demarc-kernel-tests", &["dahdi-abi", "demarc-model", "demarc-board", "demarc-tests"]),
     ("demarc-tests", &["dahdi-abi", "demarc-model", "demarc-board", "demarc-isdn", "demarc-sip", "hw-sim"]),
 ];
 
