@@ -144,6 +144,21 @@ pub enum DescriptionError {
     CableTwice(SpanNo),
 }
 
+/// Channels as `1-15,17,31`; `None` when it is not of that form or names none.
+pub fn channel_list(text: &str) -> Option<Vec<ChannelNo>> {
+    let number = |text: &str| text.parse().ok().and_then(ChannelNo::new);
+    let mut channels = Vec::new();
+    for range in text.split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last) = (number(first)?, number(last)?);
+        if first > last {
+            return None;
+        }
+        channels.extend((first.get()..=last.get()).filter_map(ChannelNo::new));
+    }
+    Some(channels)
+}
+
 const fn yes() -> bool {
     true
 }

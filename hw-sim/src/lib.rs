@@ -16,4 +16,4 @@ mod simulator;
 pub use arg::{Arg, CallerMemory};
 pub use description::{Description, DescriptionError};
 pub use sim::{Direction, FileId, Sim, TapFrame};
-pub use simulator::{SimError, Simulator, Watcher};
+pub use simulator::{Monotonic, SimError, Simulator, Watcher};

@@ -28,6 +28,18 @@ pub struct Simulator {
     clock: Option<JoinHandle<()>>,
 }
 
+/// A clock that never goes back.
+pub trait Monotonic: Send {
+    /// The time since it started. What is told late is made up for: the machine has no clock of its own to drift.
+    fn now(&self) -> Time;
+}
+
+impl Monotonic for Instant {
+    fn now(&self) -> Time {
+        Time(self.elapsed())
+    }
+}
+
 /// Hears of edges while the machine is held: see [`Simulator::watch`].
 pub type Watcher = Box<dyn FnMut(&mut Sim, &[FileId]) -> bool + Send>;
 
@@ -43,8 +55,8 @@ struct Shared {
 
 struct State {
     sim: Sim,
-    /// When the real clock started; `None` on virtual time.
-    start: Option<Instant>,
+    /// What tells real time since the start; `None` on virtual time.
+    clock: Option<Box<dyn Monotonic>>,
     /// Until when the clock's thread sleeps; `None` for ever.
     planned: Option<Time>,
     wakers: BTreeMap<FileId, EventFd>,
@@ -61,10 +73,16 @@ impl Simulator {
 
     /// A simulator whose clock follows the monotonic clock of this machine.
     pub fn real_time(description: &Description) -> Result<Simulator, SimError> {
-        let shared = Arc::new(Shared::new(description, Some(Instant::now()))?);
+        let shared = Arc::new(Shared::new(description, Some(Box::new(Instant::now())))?);
         let theirs = Arc::clone(&shared);
         let clock = std::thread::Builder::new().name("hw-sim-clock".into()).spawn(move || theirs.run_clock());
         Ok(Simulator { shared, clock: Some(clock.map_err(SimError::Clock)?) })
+    }
+
+    /// A simulator whose clock is `clock`. Nothing watches it: operations of the nodes bring the machine up to its time.
+    pub fn on_clock(description: &Description, clock: Box<dyn Monotonic>) -> Result<Simulator, SimError> {
+        let shared = Shared::new(description, Some(clock))?;
+        Ok(Simulator { shared: Arc::new(shared), clock: None })
     }
 
     /// Its device files.
@@ -75,7 +93,7 @@ impl Simulator {
     /// Moves a virtual clock; a real one is not moved.
     pub fn advance(&self, to: Time) {
         let mut state = self.shared.lock();
-        if state.start.is_none() {
+        if !state.is_real() {
             state.sim.advance(to);
             state.tell_edges();
         }
@@ -85,7 +103,7 @@ impl Simulator {
     pub fn with<R>(&self, act: impl FnOnce(&mut Sim) -> R) -> R {
         let mut state = self.shared.up_to_date();
         let result = act(&mut state.sim);
-        let edge = state.sim.next_edge();
+        let edge = state.next_edge();
         self.shared.after(state, edge);
         result
     }
@@ -115,10 +133,10 @@ impl Drop for Simulator {
 }
 
 impl Shared {
-    fn new(description: &Description, start: Option<Instant>) -> Result<Shared, DescriptionError> {
+    fn new(description: &Description, clock: Option<Box<dyn Monotonic>>) -> Result<Shared, DescriptionError> {
         let sim = Sim::new(description)?;
         let state =
-            State { sim, start, planned: None, wakers: BTreeMap::new(), watchers: Vec::new(), stop: false };
+            State { sim, clock, planned: None, wakers: BTreeMap::new(), watchers: Vec::new(), stop: false };
         Ok(Shared { state: Mutex::new(state), replan: Condvar::new() })
     }
 
@@ -137,9 +155,9 @@ impl Shared {
     /// Tells the pollers what an operation brought, and the clock when it brought an edge nearer.
     fn after(&self, mut state: MutexGuard<'_, State>, edge: Option<Time>) {
         // Watchers try again what waited, which can bring edges of other files nearer.
-        let edge = if state.tell_edges() { state.sim.next_edge() } else { edge };
+        let edge = if state.tell_edges() { state.next_edge() } else { edge };
         let nearer = edge.is_some_and(|edge| state.planned.is_none_or(|planned| edge < planned));
-        if state.start.is_some() && nearer {
+        if state.is_real() && nearer {
             state.planned = edge;
             drop(state);
             self.replan.notify_one();
@@ -166,15 +184,24 @@ impl Shared {
     fn operate<R>(&self, file: FileId, act: impl FnOnce(&mut Sim) -> R) -> R {
         let mut state = self.up_to_date();
         let result = act(&mut state.sim);
-        let edge = state.sim.file_edge(file);
+        let edge = if state.is_real() { state.sim.file_edge(file) } else { None };
         self.after(state, edge);
         result
     }
 }
 
 impl State {
+    fn is_real(&self) -> bool {
+        self.clock.is_some()
+    }
+
+    /// When the clock's thread is to look again; nobody asks on virtual time.
+    fn next_edge(&self) -> Option<Time> {
+        if self.is_real() { self.sim.next_edge() } else { None }
+    }
+
     fn real_now(&self) -> Time {
-        self.start.map_or(self.sim.now(), |start| Time(start.elapsed()))
+        self.clock.as_ref().map_or(self.sim.now(), |clock| clock.now())
     }
 
     fn catch_up(&mut self) {
@@ -209,7 +236,7 @@ impl Devices for Nodes {
     fn open(&self, path: &NodePath) -> Result<Box<dyn DeviceNode>, Errno> {
         let mut state = self.shared.up_to_date();
         let file = state.sim.open(path)?;
-        let edge = state.sim.file_edge(file);
+        let edge = state.next_edge();
         self.shared.after(state, edge);
         Ok(Box::new(Node { shared: Arc::clone(&self.shared), file }))
     }
@@ -244,7 +271,7 @@ impl DeviceNode for Node {
 
     fn poll_fd(&mut self) -> Option<i32> {
         let mut state = self.shared.up_to_date();
-        state.start?;
+        state.clock.as_ref()?;
         if !state.wakers.contains_key(&self.file) {
             // What is ready already counts as the first edge.
             let first = u32::from(state.sim.ready(self.file) != Ready::default());
@@ -261,7 +288,7 @@ impl Drop for Node {
         let mut state = self.shared.up_to_date();
         state.sim.close(self.file);
         state.wakers.remove(&self.file);
-        let edge = state.sim.next_edge();
+        let edge = state.next_edge();
         self.shared.after(state, edge);
     }
 }

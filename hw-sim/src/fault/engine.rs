@@ -323,7 +323,7 @@ impl Faults {
     /// and which is at its far end.
     pub fn prepare(&mut self, tick: u64, ticks: u64, about: impl Fn(usize) -> (bool, Option<usize>)) {
         let Faults { list, counters, stage, .. } = self;
-        stage.clear(counters.len());
+        stage.begin(counters.len(), tick);
         let mut broken = Vec::new();
         for active in list.iter_mut().filter(|active| active.state == State::On) {
             let Some(span) = active.span else { continue };

@@ -1,14 +1,70 @@
-//! What is written to the control file: faults to inject into a running simulator, one command a write.
+//! What is written to the control file while a simulator runs: one command a write. A recording is read from the file
+//! that asked for it.
 
-use crate::Sim;
+use crate::fault::Fault;
+use crate::record::{self, Reader};
+use crate::{Sim, description::channel_list};
 use dahdi_abi::Errno;
-use demarc_model::{Alarm, SpanNo};
+use demarc_model::{Alarm, ChannelNo, SpanNo};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Does one command, `alarm SPAN red|yellow|blue|ok`. `EINVAL` when it is none, `ENXIO` when there is no such span.
-pub fn command(sim: &mut Sim, text: &[u8]) -> Result<(), Errno> {
-    let text = std::str::from_utf8(text).map_err(|_| Errno::INVAL)?;
+/// How much of a recording waits for a reader that is late; after that it ends.
+const MAX_RECORDING: usize = 64 << 20;
+/// The most records of a replay: an hour of a span both ways.
+const MAX_REPLAY: usize = 16 << 20;
+
+/// A recording on its way to the one that asked for it.
+#[derive(Clone, Debug, Default)]
+pub struct Recording(Arc<Mutex<Buffer>>);
+
+#[derive(Debug, Default)]
+struct Buffer {
+    octets: Vec<u8>,
+    /// The reader was too late.
+    full: bool,
+}
+
+impl Recording {
+    /// The next octets, at most `size`; none when there are none yet. `EIO` after the last octet of a recording that its
+    /// reader was too late for.
+    pub fn read(&self, size: usize) -> Result<Vec<u8>, Errno> {
+        let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if buffer.octets.is_empty() && buffer.full {
+            return Err(Errno::IO);
+        }
+        let size = size.min(buffer.octets.len());
+        Ok(buffer.octets.drain(..size).collect())
+    }
+}
+
+/// Does one command:
+///
+/// - `alarm SPAN red|yellow|blue|ok`
+/// - `fault KIND key=value …`, as [`Fault::from_words`] reads it, and `clear` to end all faults
+/// - `record CHANNELS`: what is read from this file from now on is a recording
+/// - `replay CHANNEL=CHANNEL,… PATH`: a recording by its absolute path; `-` for all channels as they were recorded
+///
+/// `EINVAL` when it is none of these, `ENXIO` when there is no such span or channel.
+pub fn command(sim: &mut Sim, text: &[u8]) -> Result<Option<Recording>, Errno> {
+    let text = std::str::from_utf8(text).map_err(|_| Errno::INVAL)?.trim();
+    let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
+    match verb {
+        "alarm" => alarm(sim, rest)?,
+        "fault" => sim.inject(Fault::from_words(rest, sim.now()).map_err(|_| Errno::INVAL)?)?,
+        "clear" if rest.is_empty() => sim.clear_faults(),
+        "record" => return recording(sim, rest).map(Some),
+        "replay" => replay(sim, rest)?,
+        _ => return Err(Errno::INVAL),
+    }
+    Ok(None)
+}
+
+fn alarm(sim: &mut Sim, text: &str) -> Result<(), Errno> {
     let words: Vec<&str> = text.split_whitespace().collect();
-    let ["alarm", span, alarm] = words[..] else { return Err(Errno::INVAL) };
+    let [span, alarm] = words[..] else { return Err(Errno::INVAL) };
     let span = span.parse().ok().and_then(SpanNo::new).ok_or(Errno::INVAL)?;
     let alarm = alarm_named(alarm).ok_or(Errno::INVAL)?;
     sim.alarm(span).ok_or(Errno::NXIO)?;
@@ -26,6 +82,59 @@ fn alarm_named(word: &str) -> Option<Alarm> {
     }
 }
 
+fn recording(sim: &mut Sim, text: &str) -> Result<Recording, Errno> {
+    let channels = channel_list(text).ok_or(Errno::INVAL)?;
+    if !channels.iter().all(|channel| sim.has_channel(*channel)) {
+        return Err(Errno::NXIO);
+    }
+    let recording = Recording::default();
+    // Writing to a vector cannot fail, here and below.
+    let _ = record::write_header(&mut recording.0.lock().unwrap_or_else(PoisonError::into_inner).octets);
+    let (buffer, start) = (Arc::downgrade(&recording.0), sim.now());
+    sim.listen(
+        &channels,
+        Box::new(move |record| {
+            let Some(buffer) = buffer.upgrade() else { return false };
+            let mut buffer = buffer.lock().unwrap_or_else(PoisonError::into_inner);
+            buffer.full |= buffer.octets.len() >= MAX_RECORDING;
+            let _ =
+                if buffer.full { Ok(()) } else { record::write_record(&mut buffer.octets, record, start) };
+            !buffer.full
+        }),
+    );
+    Ok(recording)
+}
+
+fn replay(sim: &mut Sim, text: &str) -> Result<(), Errno> {
+    let (map, path) = text.split_once(' ').ok_or(Errno::INVAL)?;
+    let map = channel_map(map).ok_or(Errno::INVAL)?;
+    let file = File::open(path).map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))?;
+    let mut reader = Reader::new(BufReader::new(file)).map_err(|_| Errno::INVAL)?;
+    let mut records = Vec::new();
+    while let Some(record) = reader.next_record().map_err(|_| Errno::INVAL)? {
+        if records.len() >= MAX_REPLAY {
+            return Err(Errno(libc::EFBIG));
+        }
+        records.push(record);
+    }
+    let to = |channel| match map.is_empty() {
+        true => Some(channel),
+        false => map.get(&channel).copied(),
+    };
+    sim.replay(records, to).map(|_| ())
+}
+
+/// `1=32,2=33`; empty for `-`.
+fn channel_map(text: &str) -> Option<BTreeMap<ChannelNo, ChannelNo>> {
+    if text == "-" {
+        return Some(BTreeMap::new());
+    }
+    let number = |text: &str| text.parse().ok().and_then(ChannelNo::new);
+    text.split(',')
+        .map(|pair| pair.split_once('=').and_then(|(from, to)| Some((number(from)?, number(to)?))))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,7 +143,7 @@ mod tests {
     #[test]
     fn only_whole_commands_are_taken() {
         let mut sim = Sim::new(&Description::default()).expect("the default boards");
-        let rows: [(&[u8], Result<(), Errno>); 7] = [
+        let rows: [(&[u8], Result<(), Errno>); 18] = [
             (b"alarm 1 red\n", Ok(())),
             (b"alarm 3 red", Err(Errno::NXIO)),
             (b"alarm 0 red", Err(Errno::INVAL)),
@@ -42,9 +151,20 @@ mod tests {
             (b"alarm 1", Err(Errno::INVAL)),
             (b"alarm 1 red now", Err(Errno::INVAL)),
             (b"\xff", Err(Errno::INVAL)),
+            (b"fault ais span=2 for=1", Ok(())),
+            (b"fault ais span=3", Err(Errno::NXIO)),
+            (b"fault ais", Err(Errno::INVAL)),
+            (b"clear", Ok(())),
+            (b"record 1-3,16", Ok(())),
+            (b"record 3-1", Err(Errno::INVAL)),
+            (b"record 61-64", Err(Errno::NXIO)),
+            (b"replay - /nowhere/at/all", Err(Errno::NOENT)),
+            (b"replay 1=2=3 /dev/null", Err(Errno::INVAL)),
+            (b"replay - /dev/null", Err(Errno::INVAL)),
+            (b"", Err(Errno::INVAL)),
         ];
         for (text, result) in rows {
-            assert_eq!(command(&mut sim, text), result, "{}", text.escape_ascii());
+            assert_eq!(command(&mut sim, text).map(|_| ()), result, "{}", text.escape_ascii());
         }
         assert_eq!(sim.alarm(SpanNo::new(1).expect("a span")), Some(Alarm::Red));
         command(&mut sim, b"alarm 1 ok").expect("a command");

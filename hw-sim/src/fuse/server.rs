@@ -1,7 +1,7 @@
 //! One mount's requests and their answers.
 
 use super::{
-    control,
+    control::{self, Recording},
     device::Device,
     files::{Files, Operation},
     memory::ProcessMemory,
@@ -11,12 +11,15 @@ use super::{
 use crate::{FileId, Sim, Simulator};
 use bytemuck::Zeroable;
 use dahdi_abi::{Errno, Ready};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How long the kernel may keep names and attributes, in seconds: they never change.
 const VALID: u64 = 3600;
-/// What the control file counts as when it is open.
-const CONTROL_FILE: FileId = FileId(u64::MAX);
+/// The first number of an open control file; the machine's files have lower ones.
+const CONTROL_FILES: u64 = 1 << 63;
+/// How many control files can be open.
+const MAX_CONTROLS: usize = 256;
 /// A size of device files that no write extends: an extending write would wait for a blocked read.
 const FILE_SIZE: u64 = 1 << 20;
 const DIRECTORY_MODE: u32 = 0o040_755;
@@ -34,12 +37,20 @@ pub struct Server {
     owner: (u32, u32),
     /// Always locked while the machine is held, never the other way round.
     files: Mutex<Files>,
+    controls: Mutex<Controls>,
+}
+
+/// The open control files, and what each one records.
+#[derive(Debug, Default)]
+struct Controls {
+    opened: u64,
+    open: BTreeMap<u64, Option<Recording>>,
 }
 
 impl Server {
     /// Files belong to `owner` (user and group).
     pub fn new(device: Device, tree: Tree, owner: (u32, u32)) -> Self {
-        Self { device, tree, owner, files: Mutex::new(Files::new()) }
+        Self { device, tree, owner, files: Mutex::new(Files::new()), controls: Mutex::default() }
     }
 
     /// The connection.
@@ -93,6 +104,21 @@ impl Server {
 
     fn files(&self) -> MutexGuard<'_, Files> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn controls(&self) -> MutexGuard<'_, Controls> {
+        self.controls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open_control(&self) -> Result<FileId, Errno> {
+        let mut controls = self.controls();
+        if controls.open.len() >= MAX_CONTROLS {
+            return Err(Errno(libc::ENFILE));
+        }
+        let file = CONTROL_FILES + controls.opened;
+        controls.opened += 1;
+        controls.open.insert(file, None);
+        Ok(FileId(file))
     }
 
     fn attr(&self, id: u64, node: &Node) -> wire::Attr {
@@ -156,7 +182,7 @@ impl Server {
         let ask: wire::OpenIn = parsed(request)?;
         let file = match self.node(request)? {
             Node::Directory => return Err(Errno(libc::EISDIR)),
-            Node::Control => CONTROL_FILE,
+            Node::Control => self.open_control()?,
             Node::Device(path) => simulator.with(|sim| {
                 let mut files = self.files();
                 if !files.has_room() {
@@ -175,8 +201,10 @@ impl Server {
 
     fn read(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
         let ask: wire::TransferIn = parsed(request)?;
-        if ask.file == CONTROL_FILE.0 {
-            return Err(Errno::INVAL);
+        if ask.file >= CONTROL_FILES {
+            let recording = self.controls().open.get(&ask.file).cloned().flatten().ok_or(Errno::INVAL)?;
+            self.device.reply(request.header.unique, &[&recording.read(ask.size as usize)?]);
+            return Ok(());
         }
         self.call(simulator, request, ask.file, Some(ask.flags), Operation::Read(ask.size as usize));
         Ok(())
@@ -185,8 +213,11 @@ impl Server {
     fn write(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
         let (ask, payload) = request.read_with_payload::<wire::TransferIn>().ok_or(Errno::INVAL)?;
         let data = payload.get(..ask.size as usize).ok_or(Errno::INVAL)?;
-        if ask.file == CONTROL_FILE.0 {
-            simulator.with(|sim| control::command(sim, data))?;
+        if ask.file >= CONTROL_FILES {
+            let recording = simulator.with(|sim| control::command(sim, data))?;
+            if let Some(open) = self.controls().open.get_mut(&ask.file).filter(|_| recording.is_some()) {
+                *open = recording;
+            }
             self.device.reply_with(request.header.unique, &wire::WriteOut { size: ask.size, unused: 0 });
         } else {
             self.call(simulator, request, ask.file, Some(ask.flags), Operation::Write(data.to_vec()));
@@ -196,7 +227,7 @@ impl Server {
 
     fn ioctl(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
         let (ask, payload) = request.read_with_payload::<wire::IoctlIn>().ok_or(Errno::INVAL)?;
-        if ask.file == CONTROL_FILE.0 {
+        if ask.file >= CONTROL_FILES {
             return Err(Errno::NOTTY);
         }
         let input = payload.get(..ask.in_size as usize).ok_or(Errno::INVAL)?;
@@ -236,7 +267,7 @@ impl Server {
         let ask: wire::PollIn = parsed(request)?;
         let handle = (ask.flags & wire::POLL_SCHEDULE_NOTIFY != 0).then_some(ask.handle);
         let ready = match ask.file {
-            file if file == CONTROL_FILE.0 => u32::from(Ready::OUT.0),
+            file if file >= CONTROL_FILES => u32::from(Ready::OUT.0),
             file => simulator.operate(FileId(file), |sim| self.files().poll(sim, FileId(file), handle)),
         };
         self.device.reply_with(request.header.unique, &wire::PollOut { ready, unused: 0 });
@@ -245,7 +276,12 @@ impl Server {
 
     fn release(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
         let ask: wire::ReleaseIn = parsed(request)?;
-        simulator.with(|sim| self.files().released(sim, FileId(ask.file)));
+        if ask.file >= CONTROL_FILES {
+            // What it recorded ends with it.
+            self.controls().open.remove(&ask.file);
+        } else {
+            simulator.with(|sim| self.files().released(sim, FileId(ask.file)));
+        }
         self.device.reply(request.header.unique, &[]);
         Ok(())
     }

@@ -128,6 +128,11 @@ impl Sim {
         self.mark_listened();
     }
 
+    /// Whether there is a channel of this number.
+    pub fn has_channel(&self, channel: ChannelNo) -> bool {
+        self.by_number.contains_key(&u32::from(channel.get()))
+    }
+
     fn mark_listened(&mut self) {
         for channel in &mut self.channels {
             channel.listened = self.listeners.iter().any(|(wanted, _)| wanted.contains(&channel.number));

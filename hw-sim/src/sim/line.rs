@@ -108,7 +108,7 @@ fn transmit(channel: &mut Channel, tick: u64, ticks: u64, to: &mut Findings) -> 
     let octets = ticks as usize * CHUNK;
     let mut sent = Sent { octets: [closed_idle(); ROOM], frames: Vec::new(), mode: channel.mode() };
     let drifts = to.faults.as_deref().filter(|faults| faults.on_line()).zip(channel.span);
-    let own = drifts.map_or(octets, |(faults, span)| faults.stage.transmitted(span, octets));
+    let own = drifts.map_or(octets, |(faults, span)| faults.stage.transmitted(span, tick, octets));
     let Some(open) = channel.open.as_mut() else { return sent };
     if let Mode::Frames { .. } = open.mode {
         let (frames, edge) = open.tx.take_frames(own);
@@ -124,7 +124,7 @@ fn transmit(channel: &mut Channel, tick: u64, ticks: u64, to: &mut Findings) -> 
         apply(&gains.txgain, &mut sent.octets[..own]);
     }
     if let Some((faults, span)) = drifts {
-        faults.stage.to_line(span, &mut sent.octets[..own.max(octets)], octets);
+        faults.stage.to_line(span, tick, &mut sent.octets[..own.max(octets)], octets);
     }
     if taken.underrun && open.buffer_events {
         open.event(event::WRITE_UNDERRUN);
@@ -179,7 +179,8 @@ fn receive(
 /// Gives a channel the octets of the line, with what the faults make of them.
 fn receive_octets(channel: &mut Channel, tick: u64, line: &mut [u8], to: &mut Findings) {
     let faults = to.faults.as_deref().filter(|faults| faults.on_line()).zip(channel.span);
-    let mut changed = faults.and_then(|(faults, span)| faults.stage.from_line(span, channel.place, line));
+    let mut changed =
+        faults.and_then(|(faults, span)| faults.stage.from_line(span, channel.place, tick, line));
     let line = changed.as_deref_mut().unwrap_or(line);
     if let Some(channel) = recorded(channel) {
         let content = Content::Audio(line.to_vec());
