@@ -3,9 +3,10 @@
 //! commands and tells by events, and never waits for either side.
 //!
 //! Inside, sound is A-law as it is on the line. What comes from a channel goes into a PCMA packet octet for octet, and
-//! back; only PCMU is transcoded (G.711, tables 3 and 4).
+//! back; PCMU is transcoded by tables (G.711, tables 3 and 4), G.722, Opus and L16 by a decoder and an encoder a leg.
 
 mod channel;
+mod codec;
 mod core;
 mod engine;
 mod event;
@@ -26,6 +27,7 @@ mod sys;
 
 pub use self::core::{Core, CoreConfig};
 pub use channel::{Channel, ChannelFault, ChannelRead};
+pub use codec::{CodecError, CodecTransform, Decode, Encode};
 pub use engine::{Engine, EngineConfig, EngineError, EngineHandle};
 pub use hook::{Source, Tap, TapId, Transform, Way};
 pub use ports::{PortsError, RtpPorts};

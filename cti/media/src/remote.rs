@@ -3,28 +3,36 @@
 use demarc_dsp::ulaw_to_alaw;
 use std::net::SocketAddr;
 
-/// A codec of the static payload types (RFC 3551, table 4).
+/// What an RTP stream carries. Codecs without a static payload type (RFC 3551, table 4) have the agreed one with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Codec {
     /// G.711 A-law, payload type 8.
     Pcma,
     /// G.711 µ-law, payload type 0.
     Pcmu,
+    /// G.722 at 64 kbit/s, payload type 9.
+    G722,
+    /// Opus with one channel (RFC 7587).
+    Opus(u8),
+    /// Linear, 16 bits, 8000 samples a second.
+    L16(u8),
 }
 
 impl Codec {
-    /// The static payload type.
+    /// The payload type, static or agreed.
     pub const fn payload_type(self) -> u8 {
         match self {
             Codec::Pcma => 8,
             Codec::Pcmu => 0,
+            Codec::G722 => 9,
+            Codec::Opus(agreed) | Codec::L16(agreed) => agreed,
         }
     }
 
     pub(crate) fn to_alaw(self, octet: u8) -> u8 {
         match self {
-            Codec::Pcma => octet,
             Codec::Pcmu => ulaw_to_alaw(octet),
+            _ => octet, // a transform has made A-law of it
         }
     }
 
@@ -33,6 +41,7 @@ impl Codec {
         match number {
             8 => Some(Codec::Pcma),
             0 => Some(Codec::Pcmu),
+            9 => Some(Codec::G722),
             _ => None,
         }
     }

@@ -1,7 +1,7 @@
 //! A leg's end at an RTP stream.
 
 use crate::{
-    BLOCK, MAX_STRETCH as MAX_PAYLOAD,
+    BLOCK, MAX_STRETCH as MAX_PAYLOAD, codec,
     event::{EventReceiver, EventSender},
     hook::{Taps, Transform, Way},
     jitter::{Inserted, Jitter},
@@ -53,6 +53,9 @@ pub(crate) enum Taken {
 
 impl RtpPort {
     pub fn new(socket: Box<dyn Socket>, remote: RtpRemote, random: u64) -> RtpPort {
+        let transform = codec::transform(remote.codec);
+        let mut sender = Sender::new(random);
+        sender.clock = transform.as_ref().map_or(RATE, |t| t.clock_rate());
         RtpPort {
             socket,
             remote,
@@ -60,9 +63,9 @@ impl RtpPort {
             jitter: Jitter::new(),
             events_in: EventReceiver::default(),
             events_out: EventSender::default(),
-            sender: Sender::new(random),
+            sender,
             due: None,
-            transform: None,
+            transform,
         }
     }
 
@@ -79,6 +82,9 @@ impl RtpPort {
     pub fn update(&mut self, remote: RtpRemote) {
         if remote.address != self.remote.address {
             self.source = Source::new(remote.address);
+        }
+        if remote.codec != self.remote.codec {
+            self.set_transform(codec::transform(remote.codec));
         }
         self.remote = remote;
     }

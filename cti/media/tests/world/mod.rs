@@ -185,6 +185,10 @@ impl World {
         }
     }
 
+    pub fn now(&self) -> Time {
+        Time::from_millis(self.step * 20)
+    }
+
     pub fn steps(&mut self, steps: usize) {
         (0..steps).for_each(|_| self.step(true));
     }
