@@ -178,8 +178,21 @@ impl Demarc {
         })
     }
 
-    /// Waits until the answer for each channel says that it is idle.
+    /// The value of a metric without labels.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn metric(&self, name: &str) -> f64 {
+        let (_, text) = api::get(self.http, "/metrics").expect("demarc is there");
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or_else(|| panic!("no metric {name} in:\n{text}"))
+    }
+
+    /// Waits until nothing is left of any call: each channel is idle, and there is no leg with sound.
     pub fn wait_idle_channels(&self) {
+        for gauge in ["demarc_calls", "demarc_media_legs"] {
+            eventually(&format!("{gauge} 0"), || (self.metric(gauge) == 0.0).then_some(()));
+        }
         eventually("idle channels", || {
             let busy = |channel: &&Value| channel["state"] != "idle" && channel["busy"] != false;
             self.channels().iter().find(busy).is_none().then_some(())

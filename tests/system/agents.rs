@@ -34,7 +34,7 @@ id = "1003"
 password = "secret-3"
 [[prompt]]
 name = "welcome"
-text = "Welcome. For support press one. For sales press two."
+text = "Sales: two."
 [[menu]]
 name = "main"
 prompt = "welcome"
@@ -163,7 +163,6 @@ fn a_caller_who_presses_two_talks_with_an_agent() {
 
 #[test]
 fn an_agent_who_does_not_answer_is_passed_over() {
-    let _alone = place::real_time();
     let mut centre = Centre::open("agents-no-answer");
     // 1001 is idle for longer, so it is asked first.
     let first = centre.agent("1001", "secret-1", Manner::Ring);
@@ -182,7 +181,6 @@ fn an_agent_who_does_not_answer_is_passed_over() {
 
 #[test]
 fn a_queue_without_agents_overflows() {
-    let _alone = place::real_time();
     let mut centre = Centre::open("agents-overflow");
     centre.call_menu("a", "1");
     assert_eq!(centre.exchange.cleared("a"), Cleared { cause: 19, by_peer: true, answered: true });
@@ -194,7 +192,6 @@ fn a_queue_without_agents_overflows() {
 
 #[test]
 fn a_caller_who_says_nothing_is_sent_away_after_the_repeats() {
-    let _alone = place::real_time();
     let mut centre = Centre::open("agents-silent-caller");
     centre.call_menu("a", "");
     assert_eq!(centre.exchange.cleared("a"), Cleared { cause: 16, by_peer: true, answered: true });
@@ -214,7 +211,6 @@ fn a_wrong_password_registers_nobody() {
 
 #[test]
 fn an_agent_calls_a_number_on_the_exchange() {
-    let _alone = place::real_time();
     let mut centre = Centre::open("agents-call-out");
     centre.exchange.rule("*", "answer", json!({}));
     let mut agent = centre.agent("1001", "secret-1", Manner::Answer);

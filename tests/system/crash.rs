@@ -2,7 +2,6 @@
 
 use demarc_tests::{
     exchange::Side,
-    place,
     sipp::{Call, Sipp},
     world::World,
 };
@@ -34,7 +33,6 @@ fn by_caller(records: &[Value]) -> BTreeMap<String, Vec<Value>> {
 
 #[test]
 fn records_reconcile_after_kills_at_any_moment() {
-    let _alone = place::real_time();
     let world = World::new("crash-records");
     let _simulator = world.simulator();
     let mut exchange = world.exchange(Side::Network);

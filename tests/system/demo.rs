@@ -6,10 +6,19 @@ use std::{process::Command, time::Duration};
 
 #[test]
 fn the_demonstration_comes_to_a_good_verdict() {
+    runs_to_a_good_verdict("demo", &[]);
+}
+
+#[test]
+fn the_demonstration_needs_no_device_files() {
+    runs_to_a_good_verdict("demo-in-process", &["--in-process"]);
+}
+
+fn runs_to_a_good_verdict(test: &str, options: &[&str]) {
     let _alone = place::real_time();
-    let logs = place::logs("demo");
+    let logs = place::logs(test);
     let mut command = Command::new(place::program("demarc"));
-    command.args(["demo", "--once", "--calls", "30", "--json"]);
+    command.args(["demo", "--once", "--calls", "30", "--json"]).args(options);
     let mut demo = Process::start("demo", &mut command, &logs);
     let status = demo.finish_within(Duration::from_secs(240));
     let lines = demo.lines();
