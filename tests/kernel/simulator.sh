@@ -1,0 +1,23 @@
+#!/bin/bash
+# simulator.sh PROGRAMS [OPTION...]: abi-probe on the device files of hw-sim, both from the directory PROGRAMS.
+set -eu -o pipefail
+here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
+programs=$1
+shift
+mount=$(mktemp -d)
+"$programs/hw-sim" serve --mount "$mount" > "$mount.log" 2>&1 &
+simulator=$!
+finish() {
+    kill "$simulator" 2>/dev/null || true
+    wait "$simulator" 2>/dev/null || true
+    rm -f "$mount.log"
+    rmdir "$mount"
+}
+trap finish EXIT
+for _ in $(seq 100); do
+    [ ! -e "$mount/ctl" ] || break
+    kill -0 "$simulator" 2>/dev/null || break
+    sleep 0.1
+done
+[ -e "$mount/ctl" ] || { cat "$mount.log" >&2; echo "hw-sim does not serve device files; see above" >&2; exit 2; }
+"$programs/abi-probe" --dir "$mount" "$@"
