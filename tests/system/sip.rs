@@ -1,4 +1,5 @@
-//! What SIP peers do within and around a call, with SIPp and baresip: digest, late offers, hold, a CANCEL that comes too late.
+//! What SIP peers do within and around a call, with SIPp and baresip: digest, late offers, hold, a CANCEL that comes too
+//! late.
 
 use demarc_tests::{
     agent::{Agent, Manner},
@@ -127,5 +128,7 @@ fn an_agent_holds_the_caller_and_comes_back() {
     ] {
         assert_eq!(capture::select(&file, filter, &[*sip]).len(), 1, "{what}");
     }
+    // It takes its registration back while there is somebody to tell.
+    drop(agent);
     office.close();
 }

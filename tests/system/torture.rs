@@ -1,5 +1,5 @@
-//! The torture messages of RFC 4475 against the running SIP port: the valid ones are handled, the invalid ones refused or dropped, and
-//! the daemon stays up.
+//! The torture messages of RFC 4475 against the running SIP port: the valid ones are handled, the invalid ones refused or
+//! dropped, and the daemon stays up.
 
 #[path = "../data/rfc4475.rs"]
 mod rfc4475;
