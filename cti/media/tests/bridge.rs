@@ -258,6 +258,24 @@ fn a_channel_can_be_attached_again_at_once_and_has_no_old_sound() {
 }
 
 #[test]
+fn a_board_that_came_back_is_used_after_the_call_on_the_old_one() {
+    let mut world = World::joined(remote(Codec::Pcma));
+    let (first, back) = (ChannelNo::new(1).unwrap(), Line::default());
+    world.line.get().dead = true;
+    world.core.add_channel(first, Box::new(back.clone()));
+    world.core.detach(LINE);
+    world.core.attach_channel(Time::ZERO, LINE, first);
+    world.core.command(MediaCommand::Join { a: LINE, b: PHONE });
+    let said = speech(10);
+    for block in &said {
+        back.step_with(*block);
+        world.step(true);
+    }
+    let sent: Vec<u8> = world.net.sent().iter().flat_map(|(p, _)| p[12..].to_vec()).collect();
+    assert!(contains(&sent, &said.concat()));
+}
+
+#[test]
 fn a_dead_board_and_a_silent_peer_are_told_once() {
     let mut world = World::joined(remote(Codec::Pcma));
     world.steps(10);
