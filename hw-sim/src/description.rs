@@ -1,5 +1,8 @@
 //! What boards there are and how they are cabled, as a TOML file or as values.
 
+mod place;
+
+use crate::fault::Target;
 use demarc_model::{ChannelNo, SpanNo};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -133,6 +136,14 @@ pub enum DescriptionError {
     /// A cable to a span that is not there.
     #[error("a cable goes to span {0}, which is not described")]
     CableEnd(SpanNo),
+    /// Another error, and the line of the table that has it.
+    #[error("line {line}: {source}")]
+    At {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        source: Box<DescriptionError>,
+    },
     /// A fault somewhere that is not there.
     #[error("fault {fault}: there is no such span or channel")]
     FaultTarget {
@@ -206,8 +217,10 @@ impl Description {
     /// Reads and checks a description.
     pub fn from_toml(text: &str) -> Result<Description, DescriptionError> {
         let description: Description = toml::from_str(text)?;
-        description.check()?;
-        Ok(description)
+        match description.check() {
+            Ok(()) => Ok(description),
+            Err(error) => Err(place::located(text, &description, error)),
+        }
     }
 
     /// Finds what serde cannot: numbers that collide or lead nowhere.
@@ -216,7 +229,27 @@ impl Description {
             return Err(DescriptionError::SpanCount(self.spans.len()));
         }
         self.check_spans()?;
-        self.check_cables()
+        self.check_cables()?;
+        self.check_faults()
+    }
+
+    fn check_faults(&self) -> Result<(), DescriptionError> {
+        let firsts = self.first_channels();
+        let has = |channel: ChannelNo| {
+            let number = u32::from(channel.get());
+            let ranges =
+                firsts.iter().zip(&self.spans).map(|(first, span)| *first..first + span.kind.channels());
+            ranges.into_iter().any(|range| range.contains(&number))
+        };
+        let known = |target: &Target| match target {
+            Target::Span(span) => usize::from(span.get()) <= self.spans.len(),
+            Target::Channel(channel) => has(*channel),
+            Target::All => true,
+        };
+        match self.faults.iter().position(|fault| !known(&fault.target)) {
+            Some(at) => Err(DescriptionError::FaultTarget { fault: at + 1 }),
+            None => Ok(()),
+        }
     }
 
     /// The first channel of each span.

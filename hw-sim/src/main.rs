@@ -1,25 +1,26 @@
 //! `hw-sim`: telephony boards in software, as the device files that DAHDI programs open.
 
+mod cli;
+
 use clap::{Parser, Subcommand, ValueEnum};
+use cli::{inject, namespace::NamespaceError, record, run, signals::Signals};
 use hw_sim::{
     Description, DescriptionError, SimError, Simulator,
-    fuse::{self, MountError, Mounted},
+    fault::FaultError,
+    fuse::{self, MountError},
     pcap::PcapWriter,
+    record::RecordError,
     show::{self, ShowError},
-};
-use nix::{
-    poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::signal::{SigSet, Signal},
-    sys::signalfd::SignalFd,
 };
 use std::{
     error::Error,
-    fs::{self, File, OpenOptions},
+    ffi::OsString,
+    fs::{self, File},
     io::{self, Write},
-    os::fd::AsFd,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 /// Telephony boards in software, served as the device files that DAHDI programs open.
@@ -63,6 +64,60 @@ enum Command {
         /// Which
         alarm: AlarmWord,
     },
+    /// Let something go wrong in a running simulator
+    ///
+    /// KIND is a kind of `[[fault]]`, with its keys as key=value: `loss-of-signal span=1 for=2`, `bit-errors span=1
+    /// rate=1e-6 seed=7`, `frames-lost channel=16 count=1`, `ioctl-error request=SPANSTAT count=1`. `clear` ends all faults.
+    Inject {
+        /// Where the boards are served
+        #[arg(value_name = "DIR")]
+        mount: PathBuf,
+        /// What goes wrong
+        #[arg(required = true, value_name = "KIND key=value")]
+        fault: Vec<String>,
+    },
+    /// Write what passes over channels into a file, until SIGINT or SIGTERM
+    Record {
+        /// Where the boards are served
+        #[arg(long, value_name = "DIR")]
+        mount: PathBuf,
+        /// Which channels, such as 1-15,17-31
+        #[arg(long, value_name = "LIST")]
+        channels: String,
+        /// End after so many seconds
+        #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
+        lasts: Option<Duration>,
+        /// The recording
+        file: PathBuf,
+    },
+    /// Let the driver hear a recording: what its channels received then, they receive again
+    Replay {
+        /// Where the boards are served
+        #[arg(long, value_name = "DIR")]
+        mount: PathBuf,
+        /// Which channel hears which recorded one, such as 1=32,2=33 (recorded=now); all as recorded when left out
+        #[arg(long, value_name = "MAP", default_value = "-", hide_default_value = true)]
+        to: String,
+        /// The recording
+        file: PathBuf,
+    },
+    /// Run a program with simulated boards at /dev/dahdi, which only it sees, and end with its exit status
+    Run {
+        /// The boards and cables, a TOML file; two E1 spans cabled to each other when left out
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Capture the frames of all D-channels for tshark
+        #[arg(long, value_name = "FILE")]
+        pcap: Option<PathBuf>,
+        /// The program and its arguments
+        #[arg(required = true, last = true, value_name = "PROGRAM")]
+        program: Vec<OsString>,
+    },
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    number.ok_or_else(|| "write a number of seconds, such as 2.5".into())
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -71,6 +126,17 @@ enum AlarmWord {
     Yellow,
     Blue,
     Ok,
+}
+
+impl AlarmWord {
+    fn word(self) -> &'static str {
+        match self {
+            AlarmWord::Red => "red",
+            AlarmWord::Yellow => "yellow",
+            AlarmWord::Blue => "blue",
+            AlarmWord::Ok => "ok",
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -89,8 +155,22 @@ enum Failure {
     Capture { path: PathBuf, source: io::Error },
     #[error("{path}: no simulator listens here; start `hw-sim serve --mount DIR`")]
     NoControl { path: PathBuf, source: io::Error },
-    #[error("span {span}: there is no such span")]
-    NoSpan { span: u16, source: io::Error },
+    #[error("{what}: there is no such span or channel")]
+    NoTarget { what: String, source: io::Error },
+    #[error("{dir}: {what}: the simulator refuses")]
+    Command { dir: PathBuf, what: String, source: io::Error },
+    #[error(transparent)]
+    Fault(FaultError),
+    #[error("{text:?} names no channels; write numbers and ranges, such as 1-15,17-31")]
+    Channels { text: String },
+    #[error("{path}: the recording cannot be written or read")]
+    Recording { path: PathBuf, source: io::Error },
+    #[error("{path}")]
+    Replay { path: PathBuf, source: RecordError },
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
+    #[error("{program}: the program cannot be started")]
+    Program { program: String, status: u8, source: io::Error },
     #[error("the result cannot be printed")]
     Print(#[source] io::Error),
     #[error("signals cannot be waited for")]
@@ -102,6 +182,8 @@ impl Failure {
     fn status(&self) -> u8 {
         match self {
             Failure::Unreadable { .. } | Failure::Description { .. } => 2,
+            Failure::Fault(_) | Failure::Channels { .. } => 2,
+            Failure::Program { status, .. } => *status,
             Failure::Sim(SimError::Description(_)) => 2,
             _ => 1,
         }
@@ -109,13 +191,20 @@ impl Failure {
 }
 
 fn main() -> ExitCode {
+    let done = |result: Result<(), Failure>| result.map(|()| 0);
     let result = match Cli::parse().command {
-        Command::Serve { mount, config, pcap } => serve(&mount, config.as_deref(), pcap.as_deref()),
-        Command::Show { mount, json } => show(&mount, json),
-        Command::Alarm { mount, span, alarm } => inject(&mount, span, alarm),
+        Command::Serve { mount, config, pcap } => done(serve(&mount, config.as_deref(), pcap.as_deref())),
+        Command::Show { mount, json } => done(show(&mount, json)),
+        Command::Alarm { mount, span, alarm } => done(inject::alarm(&mount, span, alarm.word())),
+        Command::Inject { mount, fault } => done(inject::inject(&mount, &fault)),
+        Command::Record { mount, channels, lasts, file } => {
+            done(record::record(&mount, &channels, &file, lasts))
+        }
+        Command::Replay { mount, to, file } => done(record::replay(&mount, &file, &to)),
+        Command::Run { config, pcap, program } => run_program(config.as_deref(), pcap.as_deref(), &program),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => ExitCode::from(status),
         Err(failure) => {
             let mut message = format!("hw-sim: {failure}");
             let mut cause = failure.source();
@@ -132,7 +221,7 @@ fn main() -> ExitCode {
 
 fn serve(dir: &Path, config: Option<&Path>, pcap: Option<&Path>) -> Result<(), Failure> {
     // Before any thread starts, so that every thread has them blocked.
-    let signals = Signals::block()?;
+    let signals = Signals::block(&[])?;
     let description = config.map_or_else(|| Ok(Description::default()), described)?;
     let simulator = Arc::new(Simulator::real_time(&description)?);
     if let Some(path) = pcap {
@@ -140,8 +229,13 @@ fn serve(dir: &Path, config: Option<&Path>, pcap: Option<&Path>) -> Result<(), F
     }
     let mounted = fuse::mount(dir, simulator)?;
     print(&format!("ready {}\n", dir.display()))?;
-    signals.wait(&mounted)?;
+    signals.wait(mounted.ended())?;
     Ok(mounted.unmount()?)
+}
+
+fn run_program(config: Option<&Path>, pcap: Option<&Path>, program: &[OsString]) -> Result<u8, Failure> {
+    let description = config.map_or_else(|| Ok(Description::default()), described)?;
+    run::run(&description, |simulator| pcap.map_or(Ok(()), |path| capture(simulator, path)), program)
 }
 
 fn described(path: &Path) -> Result<Description, Failure> {
@@ -177,52 +271,7 @@ fn show(dir: &Path, json: bool) -> Result<(), Failure> {
     }
 }
 
-fn inject(dir: &Path, span: u16, alarm: AlarmWord) -> Result<(), Failure> {
-    let path = dir.join(fuse::CONTROL);
-    let word = match alarm {
-        AlarmWord::Red => "red",
-        AlarmWord::Yellow => "yellow",
-        AlarmWord::Blue => "blue",
-        AlarmWord::Ok => "ok",
-    };
-    let written = OpenOptions::new().write(true).open(&path).and_then(|mut control| {
-        // One write is one command.
-        control.write(format!("alarm {span} {word}\n").as_bytes())
-    });
-    match written {
-        Ok(_) => Ok(()),
-        Err(source) if matches!(source.raw_os_error(), Some(libc::ENXIO | libc::EINVAL)) => {
-            Err(Failure::NoSpan { span, source })
-        }
-        Err(source) => Err(Failure::NoControl { path, source }),
-    }
-}
-
 fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Print)
-}
-
-/// The signals that end the program in order.
-struct Signals(SignalFd);
-
-impl Signals {
-    fn block() -> Result<Signals, Failure> {
-        let set: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
-        let fd = set.thread_block().and_then(|()| SignalFd::new(&set));
-        fd.map(Signals).map_err(|e| Failure::Signals(e.into()))
-    }
-
-    /// Returns when a signal came, or when the file system was unmounted by someone else.
-    fn wait(&self, mounted: &Mounted) -> Result<(), Failure> {
-        let mut fds =
-            [PollFd::new(self.0.as_fd(), PollFlags::POLLIN), PollFd::new(mounted.ended(), PollFlags::POLLIN)];
-        loop {
-            match poll(&mut fds, PollTimeout::NONE) {
-                Ok(_) => return Ok(()),
-                Err(nix::errno::Errno::EINTR) => {}
-                Err(e) => return Err(Failure::Signals(e.into())),
-            }
-        }
-    }
 }

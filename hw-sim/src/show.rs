@@ -52,8 +52,27 @@ pub struct SpanView {
     pub description: String,
     /// Its heaviest alarm.
     pub alarm: Alarm,
+    /// What went wrong on its line since the counters were last reset.
+    pub errors: ErrorCounters,
     /// Its channels, by number.
     pub channels: Vec<ChannelView>,
+}
+
+/// The error counters of a span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ErrorCounters {
+    /// Bipolar violations.
+    pub bipolar: i32,
+    /// CRC-4 blocks with errors.
+    pub crc4: i32,
+    /// CRC-4 blocks that the far end received with errors (E-bits).
+    pub far_crc4: i32,
+    /// Wrong frame alignment signals.
+    pub frame: i32,
+    /// Seconds with errors.
+    pub errored_seconds: u32,
+    /// Interrupts that were missed.
+    pub missed_interrupts: i32,
 }
 
 /// One channel.
@@ -109,7 +128,15 @@ fn ask<T: bytemuck::Pod>(ctl: &File, request: Request<T>, mut payload: T) -> io:
 
 fn span_view(span: SpanNo, info: &SpanInfo) -> SpanView {
     let (name, description) = (text(&info.name).to_owned(), text(&info.desc).to_owned());
-    SpanView { span, name, description, alarm: heaviest(info.alarms), channels: Vec::new() }
+    let errors = ErrorCounters {
+        bipolar: info.bpvcount,
+        crc4: info.crc4count,
+        far_crc4: info.ebitcount,
+        frame: info.fascount,
+        errored_seconds: info.errsec,
+        missed_interrupts: info.irqmisses,
+    };
+    SpanView { span, name, description, alarm: heaviest(info.alarms), errors, channels: Vec::new() }
 }
 
 fn heaviest(bits: i32) -> Alarm {
@@ -144,6 +171,9 @@ impl fmt::Display for Overview {
         for span in &self.spans {
             let (name, about) = (&span.name, &span.description);
             writeln!(f, "span {:<4} {:<12} {name:<20} {about}", span.span, span.alarm)?;
+            if span.errors != ErrorCounters::default() {
+                writeln!(f, "  errors   {}", span.errors)?;
+            }
             for (first, last) in runs(&span.channels) {
                 let mut range = first.channel.to_string();
                 if last.channel != first.channel {
@@ -153,6 +183,17 @@ impl fmt::Display for Overview {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for ErrorCounters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ErrorCounters { bipolar, crc4, far_crc4, frame, errored_seconds, missed_interrupts } = self;
+        write!(
+            f,
+            "{bipolar} bipolar, {crc4} CRC-4, {far_crc4} CRC-4 at the far end, {frame} frame alignment, "
+        )?;
+        write!(f, "{errored_seconds} errored seconds, {missed_interrupts} missed interrupts")
     }
 }
 
@@ -197,6 +238,7 @@ mod tests {
             name: "SIM/0/1".into(),
             description: "simulated E1".into(),
             alarm: Alarm::Ok,
+            errors: ErrorCounters::default(),
             channels: vec![
                 channel(1, "clear"),
                 channel(2, "clear"),

@@ -1,0 +1,51 @@
+//! A busy span: sound both ways on every bearer channel, in blocks of 20 ms.
+
+use dahdi_abi::{BufferInfo, DeviceNode, Devices, Errno, NodePath, policy, request};
+
+/// Octets of a block.
+pub const BLOCK: usize = 160;
+
+/// A channel that is spoken into and heard.
+pub struct Line {
+    node: Box<dyn DeviceNode>,
+    /// Blocks that came or went.
+    pub moved: u64,
+    /// Reads and writes that were refused.
+    pub missed: u64,
+}
+
+/// Opens the bearer channels of so many spans.
+pub fn open_spans(devices: &dyn Devices, spans: u32) -> Vec<Line> {
+    let bearers = (1..=31).filter(|place| *place != 16);
+    let paths = (1..=spans).flat_map(|span| bearers.clone().map(move |place| NodePath::Chan(span, place)));
+    paths.map(|path| Line::open(devices, &path)).collect()
+}
+
+impl Line {
+    fn open(devices: &dyn Devices, path: &NodePath) -> Line {
+        let mut node = devices.open(path).unwrap();
+        let mut info = BufferInfo {
+            numbufs: 8,
+            bufsize: BLOCK as i32,
+            txbufpolicy: policy::IMMEDIATE,
+            ..BufferInfo::default()
+        };
+        dahdi_abi::call(&mut *node, request::SET_BUFINFO, &mut info).unwrap();
+        dahdi_abi::call(&mut *node, request::AUDIOMODE, &mut 1).unwrap();
+        (0..3).for_each(|_| assert_eq!(node.write(&[0x55; BLOCK]), Ok(BLOCK)));
+        Line { node, moved: 0, missed: 0 }
+    }
+
+    /// One block each way.
+    pub fn tick(&mut self, block: &mut [u8; BLOCK]) {
+        let read = self.node.read(block);
+        let written = self.node.write(block);
+        for result in [read, written] {
+            match result {
+                Ok(_) => self.moved += 1,
+                Err(Errno::AGAIN) => self.missed += 1,
+                Err(errno) => panic!("a channel failed: {errno}"),
+            }
+        }
+    }
+}

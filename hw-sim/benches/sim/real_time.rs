@@ -1,0 +1,64 @@
+//! Real time: a client that ticks every 20 ms over all channels, with the clock of the simulator, on one core.
+
+use crate::client::{BLOCK, open_spans};
+use crate::own_cpu;
+use crate::virtual_time::sizes;
+use hw_sim::{Description, Simulator};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+use std::time::{Duration, Instant};
+
+/// How long each size is run.
+const TURNS: u32 = 500;
+const TICK: Duration = Duration::from_millis(20);
+
+pub fn table() {
+    println!(
+        "Real time, in this process on one core: reads and writes of all bearer channels every 20 ms, {} s",
+        TURNS / 50
+    );
+    println!(
+        "{:>8} {:>10} {:>10} {:>12} {:>16} {:>14}",
+        "spans", "channels", "CPU", "late ticks", "latest by", "missed blocks"
+    );
+    let everywhere = sched_getaffinity(Pid::from_raw(0)).unwrap();
+    let mut one = CpuSet::new();
+    let core = (0..CpuSet::count()).find(|core| everywhere.is_set(*core) == Ok(true)).unwrap();
+    one.set(core).unwrap();
+    sched_setaffinity(Pid::from_raw(0), &one).unwrap();
+    for spans in [2_u16, 4, 8, 16, 32, 64] {
+        run(spans);
+    }
+    sched_setaffinity(Pid::from_raw(0), &everywhere).unwrap();
+    println!("A tick is late when its work is not done before the next one is due.\n");
+}
+
+fn run(spans: u16) {
+    let systems: Vec<Simulator> =
+        sizes(spans).map(|spans| Simulator::real_time(&Description::pairs(spans / 2)).unwrap()).collect();
+    let mut lines: Vec<_> = systems
+        .iter()
+        .zip(sizes(spans))
+        .flat_map(|(system, spans)| open_spans(&*system.devices(), u32::from(spans)))
+        .collect();
+    let mut block = [0x55; BLOCK];
+    let (before, start) = (own_cpu(), Instant::now());
+    let (mut late, mut latest) = (0, Duration::ZERO);
+    for turn in 1..=TURNS {
+        // A block and a bit after the last one, so that the block is there.
+        let due = start + TICK * turn + Duration::from_millis(2);
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        lines.iter_mut().for_each(|line| line.tick(&mut block));
+        let over = Instant::now().saturating_duration_since(due + TICK);
+        late += u32::from(!over.is_zero());
+        latest = latest.max(over);
+    }
+    let share = (own_cpu() - before).as_secs_f64() / start.elapsed().as_secs_f64();
+    let missed: u64 = lines.iter().map(|line| line.missed).sum();
+    println!(
+        "{spans:>8} {:>10} {:>9.1}% {late:>12} {:>13.1} ms {missed:>14}",
+        spans * 31,
+        share * 100.0,
+        latest.as_secs_f64() * 1000.0
+    );
+}
