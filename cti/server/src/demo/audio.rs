@@ -2,6 +2,7 @@
 
 use demarc_media::PromptError;
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -55,7 +56,8 @@ pub fn compare(said: &[u8], heard: &[u8]) -> Comparison {
     let mut result = Comparison::default();
     let (mut from, mut at) = (0, 0);
     let mut last_end = None;
-    while let Some((place, start)) = next_match(said, from, heard, at) {
+    let index = Index::new(said);
+    while let Some((place, start)) = next_match(&index, from, heard, at) {
         if let Some(end) = last_end {
             result.missing += place - end;
         }
@@ -68,14 +70,14 @@ pub fn compare(said: &[u8], heard: &[u8]) -> Comparison {
 }
 
 /// The next place in `heard` from `at` that is found in `said` from `from`.
-fn next_match(said: &[u8], from: usize, heard: &[u8], at: usize) -> Option<(usize, usize)> {
+fn next_match(index: &Index, from: usize, heard: &[u8], at: usize) -> Option<(usize, usize)> {
     let mut start = at;
     while start + PROBE <= heard.len() {
         let probe = &heard[start..start + PROBE];
         if varied(probe)
-            && let Some(place) = find(&said[from.min(said.len())..], probe)
+            && let Some(place) = index.find(probe, from)
         {
-            return Some(walk_back(said, from, from + place, heard, at, start));
+            return Some(walk_back(index.octets, from, place, heard, at, start));
         }
         start += BLOCK / 2;
     }
@@ -102,8 +104,30 @@ fn varied(octets: &[u8]) -> bool {
     seen.iter().filter(|seen| **seen).count() >= VARIETY
 }
 
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
+/// Octets that a place is looked up by.
+const KEY: usize = 8;
+
+/// Where each row of [`KEY`] octets is: a caller hears music for longer than an agent speaks, and all of it is looked for.
+struct Index<'a> {
+    octets: &'a [u8],
+    places: HashMap<&'a [u8], Vec<usize>>,
+}
+
+impl Index<'_> {
+    fn new(octets: &[u8]) -> Index<'_> {
+        let mut places = HashMap::<_, Vec<_>>::new();
+        for (place, key) in octets.windows(KEY).enumerate() {
+            places.entry(key).or_default().push(place);
+        }
+        Index { octets, places }
+    }
+
+    /// The first place of `probe` from `from` on.
+    fn find(&self, probe: &[u8], from: usize) -> Option<usize> {
+        let places = self.places.get(&probe[..KEY])?;
+        let later = &places[places.partition_point(|place| *place < from)..];
+        later.iter().copied().find(|place| self.octets[*place..].starts_with(probe))
+    }
 }
 
 #[cfg(test)]
