@@ -50,11 +50,20 @@ impl Default for CoreConfig {
     }
 }
 
+/// Octets of a datagram that are looked at; sound of 60 ms with all headers fits.
+const DATAGRAM: usize = 1500;
+/// A leg that has nothing to do is looked at once in so many ticks.
+const SELDOM: usize = 32;
+
 /// The legs, the pool of channels and what they have to say.
 pub struct Core {
     config: CoreConfig,
     prompts: Arc<PromptLibrary>,
     legs: Vec<Option<Box<Leg>>>,
+    /// Which places a tick can pass over.
+    idle: Vec<bool>,
+    /// For one datagram.
+    room: Box<[u8; DATAGRAM]>,
     places: BTreeMap<LegId, usize>,
     pool: BTreeMap<ChannelNo, Box<dyn Channel>>,
     events: VecDeque<MediaEvent>,
@@ -70,6 +79,8 @@ impl Core {
             config,
             prompts,
             legs: Vec::new(),
+            idle: Vec::new(),
+            room: Box::new([0; DATAGRAM]),
             places: BTreeMap::new(),
             pool: BTreeMap::new(),
             events: VecDeque::new(),
@@ -100,9 +111,53 @@ impl Core {
 
     /// Makes a leg of an RTP stream.
     pub fn attach_rtp(&mut self, now: Time, leg: LegId, socket: Box<dyn Socket>, remote: RtpRemote) {
-        self.detach(leg);
         let port = RtpPort::new(socket, remote, self.random());
-        drop(self.attach(Leg::new(now, leg, Port::Rtp(Box::new(port))))); // a leg too many closes its socket
+        self.attach_port(now, leg, port);
+    }
+
+    /// A leg too many closes its socket.
+    fn attach_port(&mut self, now: Time, leg: LegId, port: RtpPort) -> Option<usize> {
+        self.detach(leg);
+        self.attach(Leg::new(now, leg, Port::Rtp(Box::new(port)))).ok()
+    }
+
+    /// The same of a socket whose readiness is told with [`Core::readable`]; gives the place to tell.
+    pub fn attach_watched(
+        &mut self,
+        now: Time,
+        leg: LegId,
+        socket: Box<dyn Socket>,
+        remote: RtpRemote,
+    ) -> Option<usize> {
+        let mut port = RtpPort::new(socket, remote, self.random());
+        port.watched = true;
+        self.attach_port(now, leg, port)
+    }
+
+    /// Something waits in the socket of the leg at this place.
+    pub fn readable(&mut self, now: Time, place: usize) {
+        let Some(mut leg) = self.legs.get_mut(place).and_then(Option::take) else { return };
+        let peer = leg.peer.and_then(|peer| self.legs[peer].as_deref_mut());
+        leg.receive(now, peer, &mut self.room[..], &mut self.events);
+        self.put_back(place, leg);
+    }
+
+    /// Ends a leg and tells the place at which it would be attached next.
+    pub(crate) fn place_for(&mut self, leg: LegId) -> usize {
+        self.detach(leg);
+        self.free_place()
+    }
+
+    fn free_place(&self) -> usize {
+        self.legs.iter().position(Option::is_none).unwrap_or(self.legs.len())
+    }
+
+    fn put_back(&mut self, place: usize, leg: Box<Leg>) {
+        self.idle[place] = leg.idle();
+        if let Some((place, Some(peer))) = leg.peer.map(|peer| (peer, &self.legs[peer])) {
+            self.idle[place] = peer.idle();
+        }
+        self.legs[place] = Some(leg);
     }
 
     /// Changes where and how an RTP leg sends.
@@ -186,14 +241,26 @@ impl Core {
     /// Moves everything that waits. To be called every 5 to 20 ms; a late call loses nothing that buffers can hold.
     pub fn tick(&mut self, now: Time) {
         self.totals.ticks += 1;
+        let turn = self.totals.ticks as usize;
         for place in 0..self.legs.len() {
+            if self.idle[place] && (place + turn) % SELDOM != 0 {
+                continue;
+            }
             let Some(mut leg) = self.legs[place].take() else { continue };
             let peer = leg.peer.and_then(|peer| self.legs[peer].as_deref_mut());
-            leg.receive(now, peer, &mut self.events);
-            self.legs[place] = Some(leg);
+            if leg.asked() {
+                leg.receive(now, peer, &mut self.room[..], &mut self.events);
+            } else {
+                leg.settle(now, peer, &mut self.events);
+            }
+            self.put_back(place, leg);
         }
         let (after, channel_after) = (self.config.silent_after, self.config.channel_silent_after);
-        for leg in self.legs.iter_mut().flatten() {
+        for (place, leg) in self.legs.iter_mut().enumerate() {
+            if self.idle[place] && (place + turn) % SELDOM != 0 {
+                continue;
+            }
+            let Some(leg) = leg else { continue };
             leg.transmit(now, &mut self.events);
             self.events.extend(leg.check_silence(now, after, channel_after));
         }
@@ -222,6 +289,7 @@ impl Core {
 
     fn leg(&mut self, leg: LegId) -> Option<&mut Leg> {
         let place = *self.places.get(&leg)?;
+        self.idle[place] = false;
         self.legs[place].as_deref_mut()
     }
 
@@ -238,7 +306,7 @@ impl Core {
         z ^ (z >> 31)
     }
 
-    fn attach(&mut self, mut leg: Leg) -> Result<(), Box<Leg>> {
+    fn attach(&mut self, mut leg: Leg) -> Result<usize, Box<Leg>> {
         if self.places.len() >= self.config.max_legs {
             self.refuse();
             return Err(Box::new(leg));
@@ -246,13 +314,15 @@ impl Core {
         if let Port::Channel(channel) = &mut leg.port {
             channel.flush(&mut leg.stats);
         }
-        let place = self.legs.iter().position(Option::is_none).unwrap_or_else(|| {
+        let place = self.free_place();
+        if place == self.legs.len() {
             self.legs.push(None);
-            self.legs.len() - 1
-        });
+            self.idle.push(false);
+        }
         self.places.insert(leg.id, place);
         self.legs[place] = Some(Box::new(leg));
-        Ok(())
+        self.idle[place] = false;
+        Ok(place)
     }
 
     fn give_back(&mut self, mut leg: Leg) {
@@ -289,6 +359,7 @@ impl Core {
         self.split(a);
         self.split(b);
         for (place, peer) in [(a_place, b_place), (b_place, a_place)] {
+            self.idle[place] = false;
             if let Some(leg) = &mut self.legs[place] {
                 leg.player.stop();
                 leg.restart();

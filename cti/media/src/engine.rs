@@ -8,6 +8,7 @@ use crate::{
     remote::RtpRemote,
     stats::Snapshot,
     sys,
+    watch::Watch,
 };
 use demarc_board::BearerChannel;
 use demarc_model::{ChannelNo, Digit, LegId, MediaCommand, MediaEvent, Time};
@@ -29,6 +30,9 @@ pub struct EngineConfig {
     pub core: CoreConfig,
     /// The time between two ticks, 5 to 20 ms. A short one shortens the way of sound and costs system calls.
     pub tick: Duration,
+    /// For so long packets may gather before they are handed on together, so that a thousand calls do not wake the
+    /// thread a hundred thousand times a second. Half of it is added delay, on average.
+    pub gather: Duration,
     /// The priority to ask for (`SCHED_FIFO`, 1 to 99); `None` asks for none. Refusal is told in [`Snapshot`].
     pub real_time_priority: Option<u8>,
     /// The prompts that commands name.
@@ -40,6 +44,7 @@ impl Default for EngineConfig {
         EngineConfig {
             core: CoreConfig::default(),
             tick: Duration::from_millis(20),
+            gather: Duration::from_micros(500),
             real_time_priority: Some(10),
             prompts: Arc::new(PromptLibrary::default()),
         }
@@ -206,28 +211,42 @@ impl EngineHandle {
 /// A tick that begins later than this is counted as late.
 const LATE: Duration = Duration::from_millis(10);
 
-fn run(config: &EngineConfig, queue: &Receiver<Command>, mut events: Box<dyn FnMut(MediaEvent) + Send>) {
+fn run(
+    config: &EngineConfig,
+    queue: &Receiver<Command>,
+    mut events: Box<dyn FnMut(MediaEvent) + Send>,
+) {
     let mut core = Core::new(config.core.clone(), config.prompts.clone());
     core.totals_mut().real_time = config.real_time_priority.is_some_and(sys::real_time);
+    let mut watch = Watch::new();
     let tick = config.tick.clamp(Duration::from_millis(5), Duration::from_millis(20));
+    let gather = config.gather.min(Duration::from_millis(5));
     let start = sys::monotonic();
-    let mut due = start;
+    let mut due = start + tick;
+    let mut busy = false;
     loop {
-        due += tick;
-        sys::sleep_until(due);
+        if busy {
+            sys::sleep_until(due.min(sys::monotonic() + gather));
+        }
+        let places = watch.wait(due, busy);
         let now = sys::monotonic();
-        let delay = now.saturating_sub(due);
-        let totals = core.totals_mut();
-        totals.late_ticks += u64::from(delay > LATE);
-        totals.worst_delay = totals.worst_delay.max(delay);
-        if delay > tick {
-            due = now; // the missed ticks have no work of their own: everything that waits is moved at once
+        busy = !places.is_empty();
+        for place in places {
+            core.readable(Time(now.saturating_sub(start)), place.data() as usize);
         }
-        let now = Time(now.saturating_sub(start));
-        if !take_commands(&mut core, queue, now) {
-            return;
+        if now >= due {
+            let delay = now.saturating_sub(due);
+            let totals = core.totals_mut();
+            totals.late_ticks += u64::from(delay > LATE);
+            totals.worst_delay = totals.worst_delay.max(delay);
+            // Missed ticks have no work of their own: everything that waits is moved at once.
+            due = if delay > tick { now + tick } else { due + tick };
+            let now = Time(now.saturating_sub(start));
+            if !take_commands(&mut core, &watch, queue, now) {
+                return;
+            }
+            core.tick(now);
         }
-        core.tick(now);
         while let Some(event) = core.poll_event() {
             events(event);
         }
@@ -235,22 +254,27 @@ fn run(config: &EngineConfig, queue: &Receiver<Command>, mut events: Box<dyn FnM
 }
 
 /// Carries out what waits. `false` when the engine is to end.
-fn take_commands(core: &mut Core, queue: &Receiver<Command>, now: Time) -> bool {
+fn take_commands(core: &mut Core, watch: &Watch, queue: &Receiver<Command>, now: Time) -> bool {
     for _ in 0..QUEUE {
         match queue.try_recv() {
             Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
-            Ok(command) => carry_out(core, command, now),
+            Ok(command) => carry_out(core, watch, command, now),
             Err(TryRecvError::Empty) => break,
         }
     }
     true
 }
 
-fn carry_out(core: &mut Core, command: Command, now: Time) {
+fn carry_out(core: &mut Core, watch: &Watch, command: Command, now: Time) {
     match command {
         Command::AddChannel(number, channel) => core.add_channel(number, channel),
         Command::AttachChannel(leg, channel) => core.attach_channel(now, leg, channel),
-        Command::AttachRtp(leg, socket, remote) => core.attach_rtp(now, leg, Box::new(socket), remote),
+        Command::AttachRtp(leg, socket, remote) => {
+            if !watch.add(&socket, core.place_for(leg)) {
+                return core.attach_rtp(now, leg, Box::new(socket), remote);
+            }
+            core.attach_watched(now, leg, Box::new(socket), remote);
+        }
         Command::UpdateRtp(leg, remote) => core.update_rtp(now, leg, remote),
         Command::Detach(leg) => core.detach(leg),
         Command::SendDigits(leg, digits) => core.send_digits(leg, &digits),

@@ -6,7 +6,7 @@
 use crate::{MAX_STRETCH as MAX_PAYLOAD, remote::Codec};
 
 /// Packets that can be held: more than the greatest playout delay has.
-const SLOTS: usize = 64;
+const SLOTS: usize = 32;
 /// A stream that jumps further than this, or goes on for this many packets behind its place, has begun anew.
 const RESTART: usize = 5;
 
@@ -42,7 +42,8 @@ const EMPTY: Slot = Slot { held: false, sequence: 0, length: 0, codec: None, pay
 
 /// The buffer of one stream.
 pub(crate) struct Jitter {
-    slots: Box<[Slot; SLOTS]>,
+    /// Made with the first packet: a stream that is handed on as it comes needs none.
+    slots: Vec<Slot>,
     /// The next sequence number to play; `None` before the first packet.
     next: Option<u16>,
     /// Whether anything was played: until then, a lower number moves the beginning.
@@ -55,8 +56,7 @@ pub(crate) struct Jitter {
 
 impl Jitter {
     pub fn new() -> Jitter {
-        let slots = Box::new([EMPTY; SLOTS]);
-        Jitter { slots, next: None, played: false, held: 0, came: 0, behind: 0 }
+        Jitter { slots: Vec::new(), next: None, played: false, held: 0, came: 0, behind: 0 }
     }
 
     pub fn reset(&mut self) {
@@ -71,6 +71,9 @@ impl Jitter {
 
     /// Takes a packet. An empty payload keeps its place in the order and plays nothing. Payload beyond 60 ms is cut.
     pub fn insert(&mut self, sequence: u16, codec: Option<Codec>, payload: &[u8]) -> Inserted {
+        if self.slots.is_empty() {
+            self.slots.resize(SLOTS, EMPTY);
+        }
         let next = *self.next.get_or_insert(sequence);
         let ahead = sequence.wrapping_sub(next) as i16;
         if ahead < 0 && !self.played && (SLOTS as i16 - 1) + ahead > self.furthest(next) {
@@ -100,7 +103,7 @@ impl Jitter {
     /// The next packet in order, if it is here.
     pub fn pop(&mut self) -> Option<(Option<Codec>, &[u8])> {
         let next = self.next?;
-        let slot = &mut self.slots[usize::from(next) % SLOTS];
+        let slot = self.slots.get_mut(usize::from(next) % SLOTS)?;
         if !slot.held {
             return None;
         }

@@ -6,12 +6,12 @@ use crate::{
     hook::{Taps, Way},
     player::Player,
     remote::Codec,
-    rtp::RtpPort,
+    rtp::{Arrival, Kind, Path, RtpPort, Taken},
     stats::LegStats,
 };
 use demarc_dsp::DtmfDetector;
 use demarc_model::{Digit, LegId, MediaEvent, Time};
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 /// Where a leg ends.
 pub(crate) enum Port {
@@ -33,6 +33,8 @@ pub(crate) struct Leg {
     silent: bool,
 }
 
+/// Datagrams taken at most at once: a second of sound and more, so that a flood takes no more time than that.
+const DATAGRAMS: usize = 64;
 /// Packets held behind a missing one before it is given up, where nothing waits to be played.
 const OVERTAKEN: usize = 3;
 /// Lost packets in a row that something is put in for.
@@ -53,20 +55,74 @@ impl Leg {
         }
     }
 
-    /// Takes what came in, hears digits in it, and gives it to the peer.
-    pub fn receive(&mut self, now: Time, mut peer: Option<&mut Leg>, events: &mut VecDeque<MediaEvent>) {
+    /// Takes what came in, hears digits in it, and gives it to the peer. `room` is for one datagram.
+    pub fn receive(
+        &mut self,
+        now: Time,
+        peer: Option<&mut Leg>,
+        room: &mut [u8],
+        events: &mut VecDeque<MediaEvent>,
+    ) {
         let Leg { id, detector, taps, .. } = self;
         let mut ear = Ear { id: *id, detector, taps, events, detects: true };
         let came = match &mut self.port {
             Port::Channel(channel) => receive_channel(now, channel, &mut self.stats, peer, &mut ear),
-            Port::Rtp(rtp) => {
-                let came = receive_rtp(now, rtp, &mut self.stats, peer.as_deref_mut(), &mut ear);
-                in_order(now, rtp, &mut self.stats, peer, &mut ear);
-                came
-            }
+            Port::Rtp(rtp) => receive_rtp(now, rtp, &mut self.stats, peer, &mut ear, room),
         };
         if came {
             (self.heard, self.silent) = (now, false);
+        }
+    }
+
+    /// Gives up packets that are missing for too long, where the socket is watched and not asked at each tick.
+    pub fn settle(&mut self, now: Time, peer: Option<&mut Leg>, events: &mut VecDeque<MediaEvent>) {
+        let Leg { id, detector, taps, stats, .. } = self;
+        let mut ear = Ear { id: *id, detector, taps, events, detects: true };
+        if let Port::Rtp(rtp) = &mut self.port
+            && rtp.path() == Path::Ordered
+        {
+            in_order(now, rtp, stats, peer, &mut ear);
+        }
+    }
+
+    /// Takes a datagram that a shared socket received.
+    pub fn datagram(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        datagram: &mut [u8],
+        mut peer: Option<&mut Leg>,
+        events: &mut VecDeque<MediaEvent>,
+    ) {
+        let Leg { id, detector, taps, stats, .. } = self;
+        let mut ear = Ear { id: *id, detector, taps, events, detects: true };
+        let Port::Rtp(rtp) = &mut self.port else { return };
+        if let Taken::Packet(arrival) = rtp.judge(now, from, datagram, stats) {
+            hand_on(now, rtp, stats, peer.as_deref_mut(), &mut ear, (arrival, datagram));
+            if rtp.path() == Path::Ordered {
+                in_order(now, rtp, stats, peer, &mut ear);
+            }
+            (self.heard, self.silent) = (now, false);
+        }
+    }
+
+    /// Whether the engine asks this leg's port at each tick.
+    pub fn asked(&self) -> bool {
+        !matches!(&self.port, Port::Rtp(rtp) if rtp.watched)
+    }
+
+    /// Whether a tick would do nothing, save look for silence.
+    pub fn idle(&self) -> bool {
+        let port = matches!(&self.port, Port::Rtp(rtp) if rtp.watched && rtp.idle());
+        port && self.taps.is_empty() && !self.player.playing() && !self.player.sounding()
+    }
+
+    /// The stream that packets can be handed on to as they come.
+    fn relays(&mut self, codec: Codec) -> Option<(&mut RtpPort, &mut LegStats)> {
+        let free = self.taps.is_empty() && !self.player.playing() && !self.player.sounding();
+        match &mut self.port {
+            Port::Rtp(rtp) if free && rtp.relays(codec) => Some((rtp, &mut self.stats)),
+            _ => None,
         }
     }
 
@@ -196,17 +252,67 @@ fn receive_rtp(
     stats: &mut LegStats,
     mut peer: Option<&mut Leg>,
     ear: &mut Ear,
+    room: &mut [u8],
 ) -> bool {
-    let mut digits = 0;
-    let came = rtp.receive(now, stats, |digit| {
-        digits += 1;
-        ear.events.push_back(MediaEvent::Digit { leg: ear.id, digit });
-        if let Some(peer) = peer.as_deref_mut() {
+    let mut came = false;
+    for _ in 0..DATAGRAMS {
+        match rtp.take(now, room, stats) {
+            Taken::Packet(arrival) => {
+                came = true;
+                hand_on(now, rtp, stats, peer.as_deref_mut(), ear, (arrival, room));
+                if rtp.watched {
+                    break; // there is one packet as a rule; if there are more, the engine is told again
+                }
+            }
+            Taken::Unwanted => {}
+            Taken::Nothing => break,
+        }
+    }
+    if rtp.path() == Path::Ordered {
+        in_order(now, rtp, stats, peer, ear);
+    }
+    came
+}
+
+/// Sends a packet on its way.
+fn hand_on(
+    now: Time,
+    rtp: &mut RtpPort,
+    stats: &mut LegStats,
+    mut peer: Option<&mut Leg>,
+    ear: &mut Ear,
+    (arrival, datagram): (Arrival, &mut [u8]),
+) {
+    let (codec, plain) = (rtp.remote().codec, ear.taps.is_empty());
+    let alone = plain && peer.is_none() && codec.is_g711();
+    let relay = peer.as_deref_mut().and_then(|peer| peer.relays(codec)).filter(|_| plain);
+    let takes_events = relay.as_ref().is_some_and(|(peer, _)| peer.remote().dtmf_payload_type.is_some());
+    let path = match relay {
+        Some(_) => Path::Direct,
+        None if alone => Path::Alone,
+        None => Path::Ordered,
+    };
+    rtp.set_path(path);
+    if arrival.kind == Kind::Event
+        && let Some(digit) = rtp.digit(&arrival, datagram)
+    {
+        ear.tell(digit, stats);
+        if let Some(peer) = peer.as_deref_mut().filter(|_| !takes_events) {
             peer.push_digits(&[digit]); // an event is not in the sound: the other side hears it by this
         }
-    });
-    stats.digits += digits;
-    came
+    }
+    if path == Path::Ordered {
+        return rtp.insert(&arrival, datagram, stats);
+    }
+    if !RtpPort::pass_by(arrival.order, stats) {
+        return;
+    }
+    if let (Kind::Sound(codec), None) = (arrival.kind, rtp.remote().dtmf_payload_type) {
+        ear.listen(now, codec, &datagram[arrival.payload.clone()], stats);
+    }
+    if let Some((peer, stats)) = peer.and_then(|peer| peer.relays(codec)) {
+        peer.relay(now, &arrival, datagram, stats);
+    }
 }
 
 /// Hands on the packets that are in order; gives up the missing ones when there is no more time.
@@ -233,6 +339,9 @@ fn in_order(now: Time, rtp: &mut RtpPort, stats: &mut LegStats, mut peer: Option
         }
         let lost = rtp.jitter.skip();
         stats.lost += lost as u64;
+        if let Some(Leg { port: Port::Rtp(peer), .. }) = peer.as_deref_mut() {
+            peer.skip(lost, length);
+        }
         for _ in 0..lost.min(CONCEALED) {
             let octets = rtp.conceal(length, &mut sound);
             ear.taps.sound(now, Way::FromLeg, octets);

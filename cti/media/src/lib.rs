@@ -17,13 +17,16 @@ mod leg;
 mod player;
 mod ports;
 mod prompts;
+mod reception;
 mod remote;
 mod rtp;
+mod sender;
 mod socket;
 mod source;
 mod speech;
 mod stats;
 mod sys;
+mod watch;
 
 pub use self::core::{Core, CoreConfig};
 pub use channel::{Channel, ChannelFault, ChannelRead};

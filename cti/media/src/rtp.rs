@@ -6,24 +6,18 @@ use crate::{
     hook::{Taps, Transform, Way},
     jitter::{Inserted, Jitter},
     player::Player,
+    reception::{Order, Reception},
     remote::{Codec, RtpRemote},
+    sender::{HEADER, Marks, SLOT, Sender},
     socket::Socket,
     source::{Source, Verdict},
     stats::LegStats,
 };
 use demarc_dsp::{ALAW_SILENCE, RATE, alaw_to_ulaw, ulaw_to_alaw};
 use demarc_model::{Digit, Time};
-use rtp_rs::{RtpPacketBuilder, RtpReader};
-use std::{io, net::SocketAddr, time::Duration};
+use rtp_rs::RtpReader;
+use std::{io, mem::discriminant, net::SocketAddr, ops::Range};
 
-/// Octets of a datagram that are looked at; sound of 60 ms with all headers fits.
-const DATAGRAM: usize = 1500;
-/// Datagrams taken at most in one tick: a second of sound and more, so that a flood takes no more time than that.
-const DATAGRAMS: usize = 64;
-/// RTP's fixed header (RFC 3550, section 5.1).
-const HEADER: usize = 12;
-/// What is sent by the engine's own clock is one packet in this time.
-const SLOT: Duration = Duration::from_millis(20);
 /// Slots made up for at once after a delay.
 const SLOTS: u32 = 10;
 
@@ -36,26 +30,60 @@ pub(crate) struct RtpPort {
     events_in: EventReceiver,
     events_out: EventSender,
     sender: Sender,
+    reception: Reception,
+    path: Path,
+    /// Whether the engine is told when something waits in the socket.
+    pub watched: bool,
     /// When the next packet of a prompt or a digit is due.
     due: Option<Time>,
     transform: Option<Box<dyn Transform>>,
 }
 
+/// What a wanted packet holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Sound of G.711.
+    Sound(Codec),
+    /// Sound for the leg's transform.
+    Coded,
+    /// A telephone event.
+    Event,
+}
+
+/// A packet that belongs to the stream.
+pub(crate) struct Arrival {
+    pub kind: Kind,
+    pub marks: Marks,
+    /// Where its payload is in the datagram.
+    pub payload: Range<usize>,
+    pub order: Order,
+}
+
 /// What came in.
 pub(crate) enum Taken {
-    /// Something that needs nothing more.
-    Packet,
-    /// A digit began.
-    Digit(Digit),
+    Packet(Arrival),
+    /// Nothing of the stream's.
+    Unwanted,
     /// Nothing waits.
     Nothing,
+}
+
+/// How packets go on from here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Path {
+    /// To the peer's stream as they come.
+    Direct,
+    /// Nowhere: nobody listens but for digits.
+    Alone,
+    /// By way of the jitter buffer.
+    Ordered,
 }
 
 impl RtpPort {
     pub fn new(socket: Box<dyn Socket>, remote: RtpRemote, random: u64) -> RtpPort {
         let transform = codec::transform(remote.codec);
         let mut sender = Sender::new(random);
-        sender.clock = transform.as_ref().map_or(RATE, |t| t.clock_rate());
+        sender.set_clock(transform.as_ref().map_or(RATE, |t| t.clock_rate()));
         RtpPort {
             socket,
             remote,
@@ -64,6 +92,9 @@ impl RtpPort {
             events_in: EventReceiver::default(),
             events_out: EventSender::default(),
             sender,
+            reception: Reception::default(),
+            path: Path::Alone,
+            watched: false,
             due: None,
             transform,
         }
@@ -71,7 +102,7 @@ impl RtpPort {
 
     /// A codec in place of the one of [`RtpRemote`], or none.
     pub fn set_transform(&mut self, transform: Option<Box<dyn Transform>>) {
-        self.sender.clock = transform.as_ref().map_or(RATE, |t| t.clock_rate());
+        self.sender.set_clock(transform.as_ref().map_or(RATE, |t| t.clock_rate()));
         self.transform = transform;
     }
 
@@ -113,66 +144,162 @@ impl RtpPort {
         silence
     }
 
-    /// Takes all datagrams that wait, within reason. `digit` is told each digit; returns whether a valid packet came.
-    pub fn receive(&mut self, now: Time, stats: &mut LegStats, mut digit: impl FnMut(Digit)) -> bool {
-        let before = stats.packets_in;
-        for _ in 0..DATAGRAMS {
-            match self.take(now, stats) {
-                Taken::Packet => {}
-                Taken::Digit(d) => digit(d),
-                Taken::Nothing => break,
-            }
+    /// Takes the next datagram.
+    pub fn take(&mut self, now: Time, room: &mut [u8], stats: &mut LegStats) -> Taken {
+        match self.socket.receive(room) {
+            Ok(Some((length, from))) => self.judge(now, from, &room[..length], stats),
+            _ => Taken::Nothing,
         }
-        stats.packets_in != before
     }
 
-    fn take(&mut self, now: Time, stats: &mut LegStats) -> Taken {
-        let mut datagram = [0; DATAGRAM];
-        let Ok(Some((length, from))) = self.socket.receive(&mut datagram) else { return Taken::Nothing };
-        let Ok(packet) = RtpReader::new(&datagram[..length]) else {
+    /// Looks at a datagram, whoever received it.
+    pub fn judge(&mut self, now: Time, from: SocketAddr, datagram: &[u8], stats: &mut LegStats) -> Taken {
+        let Ok(packet) = RtpReader::new(datagram) else {
             stats.malformed += 1;
-            return Taken::Packet;
+            return Taken::Unwanted;
         };
-        self.judge(now, from, &packet, stats).map_or(Taken::Packet, Taken::Digit)
-    }
-
-    fn judge(
-        &mut self,
-        now: Time,
-        from: SocketAddr,
-        packet: &RtpReader,
-        stats: &mut LegStats,
-    ) -> Option<Digit> {
-        let codec = Codec::from_payload_type(packet.payload_type());
-        let event = self.remote.dtmf_payload_type == Some(packet.payload_type());
-        let transformed = self.transform.as_ref().is_some_and(|t| t.payload_type() == packet.payload_type());
-        let codec = codec.filter(|codec| !transformed && matches!(codec, Codec::Pcma | Codec::Pcmu));
-        if codec.is_none() && !event && !transformed {
+        let Some(kind) = self.kind(packet.payload_type()) else {
             stats.unknown_payload += 1;
-            return None;
-        }
-        match self.source.judge(now, from, packet.ssrc()) {
+            return Taken::Unwanted;
+        };
+        let verdict = self.source.judge(now, from, packet.ssrc());
+        match verdict {
             Verdict::Foreign => {
                 stats.foreign += 1;
-                return None;
+                return Taken::Unwanted;
             }
-            Verdict::NewStream => {
-                self.jitter.reset();
-                self.events_in = EventReceiver::default();
-            }
+            Verdict::NewStream => self.begin_stream(),
             Verdict::Ours => {}
         }
+        let payload = packet.payload();
         stats.packets_in += 1;
-        stats.octets_in += packet.payload().len() as u64;
-        let sound = if event { &[] } else { packet.payload() };
-        let inserted = self.jitter.insert(u16::from(packet.sequence_number()), codec, sound);
-        match inserted {
+        stats.octets_in += payload.len() as u64;
+        let marks = Marks {
+            sequence: packet.sequence_number().into(),
+            timestamp: packet.timestamp(),
+            marked: packet.mark(),
+            fresh: verdict == Verdict::NewStream,
+        };
+        let order = self.reception.packet(now, marks.sequence, marks.timestamp);
+        let start = packet.payload_offset();
+        Taken::Packet(Arrival { kind, marks, payload: start..start + payload.len(), order })
+    }
+
+    fn kind(&self, payload_type: u8) -> Option<Kind> {
+        if self.remote.dtmf_payload_type == Some(payload_type) {
+            return Some(Kind::Event);
+        }
+        if self.transform.as_ref().is_some_and(|t| t.payload_type() == payload_type) {
+            return Some(Kind::Coded);
+        }
+        match Codec::from_payload_type(payload_type) {
+            Some(codec @ (Codec::Pcma | Codec::Pcmu)) => Some(Kind::Sound(codec)),
+            _ => None,
+        }
+    }
+
+    fn begin_stream(&mut self) {
+        self.jitter.reset();
+        self.events_in = EventReceiver::default();
+        self.reception = Reception::default();
+    }
+
+    /// The digit that a telephone event begins.
+    pub fn digit(&mut self, arrival: &Arrival, datagram: &[u8]) -> Option<Digit> {
+        self.events_in.packet(arrival.marks.timestamp, &datagram[arrival.payload.clone()])
+    }
+
+    /// Which way packets go now. A jitter buffer that is used again begins anew.
+    pub fn set_path(&mut self, path: Path) {
+        if self.path != path {
+            self.jitter = Jitter::new();
+            self.path = path;
+        }
+    }
+
+    pub fn path(&self) -> Path {
+        self.path
+    }
+
+    /// Puts a packet in its place.
+    pub fn insert(&mut self, arrival: &Arrival, datagram: &[u8], stats: &mut LegStats) {
+        let (codec, sound) = match arrival.kind {
+            Kind::Sound(codec) => (Some(codec), &datagram[arrival.payload.clone()]),
+            Kind::Coded => (None, &datagram[arrival.payload.clone()]),
+            Kind::Event => (Some(Codec::Pcma), &[][..]), // keeps the place in the order
+        };
+        match self.jitter.insert(arrival.marks.sequence, codec, sound) {
             Inserted::InOrder | Inserted::Ahead | Inserted::Restarted => {}
             Inserted::Reordered => stats.reordered += 1,
             Inserted::Duplicate => stats.duplicated += 1,
             Inserted::Late => stats.late += 1,
         }
-        if event { self.events_in.packet(packet.timestamp(), packet.payload()) } else { None }
+    }
+
+    /// Counts what [`RtpPort::insert`] would have counted. `false` for a packet that was here already.
+    pub fn pass_by(order: Order, stats: &mut LegStats) -> bool {
+        match order {
+            Order::After(missing) => stats.lost += u64::from(missing),
+            Order::Overtaken => {
+                stats.reordered += 1;
+                stats.lost = stats.lost.saturating_sub(1);
+            }
+            Order::Twice => {
+                stats.duplicated += 1;
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Whether packets of a stream of this codec can be handed on to this one as they come.
+    pub fn relays(&self, codec: Codec) -> bool {
+        let ours = self.remote.codec;
+        let same = codec.is_g711() && ours.is_g711() || discriminant(&codec) == discriminant(&ours);
+        same && !self.events_out.active()
+    }
+
+    /// Sends a packet of another stream on, with its gaps and times, in this stream's numbers. The datagram is rewritten
+    /// in place.
+    pub fn relay(&mut self, now: Time, arrival: &Arrival, datagram: &mut [u8], stats: &mut LegStats) {
+        if !self.remote.direction.sends() {
+            return;
+        }
+        let Range { start, end } = arrival.payload;
+        let length = (end - start).min(MAX_PAYLOAD);
+        let (payload_type, samples) = match arrival.kind {
+            Kind::Event => match self.remote.dtmf_payload_type {
+                Some(payload_type) => (payload_type, 0),
+                None => return,
+            },
+            Kind::Sound(_) if self.transform.is_some() => return, // not what was agreed
+            Kind::Sound(codec) => {
+                if let Some(translate) = translation(codec, self.remote.codec) {
+                    datagram[start..start + length].iter_mut().for_each(|octet| *octet = translate(*octet));
+                }
+                (self.remote.codec.payload_type(), length)
+            }
+            Kind::Coded => (
+                self.remote.codec.payload_type(),
+                self.transform.as_ref().map_or(BLOCK, |t| t.clock_rate() as usize / 50),
+            ),
+        };
+        if start != HEADER {
+            datagram.copy_within(start..start + length, HEADER);
+        }
+        let header = self.sender.relay(now, payload_type, arrival.marks, samples);
+        datagram[..HEADER].copy_from_slice(&header);
+        transmit(&mut *self.socket, &self.source, &datagram[..HEADER + length], length, stats);
+    }
+
+    /// Nothing to do at a tick.
+    pub fn idle(&self) -> bool {
+        self.path != Path::Ordered && !self.events_out.active()
+    }
+
+    /// Lost packets of the peer are lost here, too.
+    pub fn skip(&mut self, packets: usize, samples: usize) {
+        self.sender.skip(packets, samples);
     }
 
     /// Sends what the peer said. While a digit is sent, it stands in the place of the sound.
@@ -196,14 +323,10 @@ impl RtpPort {
         }
         let mut payload = [0; MAX_PAYLOAD];
         let payload = &mut payload[..octets.len()];
-        let translate: fn(u8) -> u8 = match (codec, self.remote.codec) {
-            (Codec::Pcma, Codec::Pcmu) => alaw_to_ulaw,
-            (Codec::Pcmu, Codec::Pcma) => ulaw_to_alaw,
-            _ => |octet| octet,
-        };
+        let translate = translation(codec, self.remote.codec).unwrap_or(|octet| octet);
         payload.iter_mut().zip(octets).for_each(|(to, from)| *to = translate(*from));
         let packet = self.sender.sound(now, self.remote.codec.payload_type(), payload, payload.len());
-        transmit(&mut *self.socket, &self.source, &packet, payload.len(), stats);
+        transmit(&mut *self.socket, &self.source, packet.octets(), payload.len(), stats);
     }
 
     fn send_transformed(&mut self, now: Time, alaw: &[u8], stats: &mut LegStats) {
@@ -214,7 +337,7 @@ impl RtpPort {
             return self.sender.pass(alaw.len());
         }
         let packet = self.sender.sound(now, transform.payload_type(), &payload[..length], alaw.len());
-        transmit(&mut *self.socket, &self.source, &packet, length, stats);
+        transmit(&mut *self.socket, &self.source, packet.octets(), length, stats);
     }
 
     /// Sends digits: as events where they were agreed, else as tones by way of the player.
@@ -228,7 +351,7 @@ impl RtpPort {
 
     /// What is sent next has another origin than what was sent before.
     pub fn pause(&mut self) {
-        self.sender.paused = true;
+        self.sender.pause();
     }
 
     /// Sends what is due by the engine's own clock: digits and prompts. `true` when the player came to its end.
@@ -260,7 +383,7 @@ impl RtpPort {
             let event = self.events_out.slot();
             let Some(event) = event.filter(|_| self.remote.direction.sends()) else { return true };
             let packet = self.sender.event(now, payload_type, event.first, event.elapsed, &event.payload);
-            transmit(&mut *self.socket, &self.source, &packet, 0, stats);
+            transmit(&mut *self.socket, &self.source, packet.octets(), 0, stats);
             return true;
         }
         let mut block = [0; BLOCK];
@@ -272,12 +395,12 @@ impl RtpPort {
     }
 }
 
-fn transmit(socket: &mut dyn Socket, source: &Source, packet: &Packet, octets: usize, stats: &mut LegStats) {
+fn transmit(socket: &mut dyn Socket, source: &Source, packet: &[u8], octets: usize, stats: &mut LegStats) {
     let target = source.target();
     if target.ip().is_unspecified() || target.port() == 0 {
         return; // held by the old way of RFC 2543: there is nowhere to send to
     }
-    let sent: io::Result<()> = socket.send(packet.octets(), target);
+    let sent: io::Result<()> = socket.send(packet, target);
     if sent.is_ok() {
         stats.packets_out += 1;
         stats.octets_out += octets as u64;
@@ -286,95 +409,11 @@ fn transmit(socket: &mut dyn Socket, source: &Source, packet: &Packet, octets: u
     }
 }
 
-/// A packet as it goes out.
-struct Packet {
-    length: usize,
-    octets: [u8; HEADER + MAX_PAYLOAD],
-}
-
-impl Packet {
-    fn octets(&self) -> &[u8] {
-        &self.octets[..self.length]
-    }
-}
-
-/// Numbers and times of what is sent: one row of each, whatever is sent.
-struct Sender {
-    /// Ticks of the timestamp a second.
-    clock: u32,
-    ssrc: u32,
-    sequence: u16,
-    timestamp: u32,
-    /// The timestamp of the digit being sent.
-    event: u32,
-    paused: bool,
-    last: Option<Time>,
-}
-
-impl Sender {
-    fn new(random: u64) -> Sender {
-        let [a, b, c, d, e, f, g, h] = random.to_be_bytes();
-        Sender {
-            clock: RATE,
-            ssrc: u32::from_be_bytes([a, b, c, d]),
-            sequence: u16::from_be_bytes([e, f]) & 0x7FFF, // room before the first wrap (RFC 3711, 3.3.1)
-            timestamp: u32::from_be_bytes([f, g, h, e]),
-            event: 0,
-            paused: true,
-            last: None,
-        }
-    }
-
-    /// Time goes on by so many samples of the engine.
-    fn pass(&mut self, samples: usize) {
-        let ticks = samples as u64 * u64::from(self.clock) / u64::from(RATE);
-        self.timestamp = self.timestamp.wrapping_add(ticks as u32);
-    }
-
-    /// The marker of a beginning (RFC 3551, section 4.1): the time since the last packet is made up for.
-    fn begins(&mut self, now: Time) -> bool {
-        if self.paused {
-            let since = self.last.map_or(Duration::ZERO, |last| now.since(last));
-            let blocks = (since.as_millis() / SLOT.as_millis()).saturating_sub(1);
-            self.pass(blocks as usize * BLOCK);
-        }
-        self.last = Some(now);
-        std::mem::take(&mut self.paused)
-    }
-
-    fn sound(&mut self, now: Time, payload_type: u8, payload: &[u8], samples: usize) -> Packet {
-        let marked = self.begins(now);
-        let packet = self.build(payload_type, marked, self.timestamp, payload);
-        self.pass(samples);
-        packet
-    }
-
-    fn event(&mut self, now: Time, payload_type: u8, first: bool, elapsed: u32, payload: &[u8; 4]) -> Packet {
-        if first {
-            self.begins(now);
-            self.event = self.timestamp;
-        }
-        // The stream's time is at least as far as the event is long, whether or not there is sound under it.
-        let reached = self.event.wrapping_add(elapsed + BLOCK as u32);
-        if (reached.wrapping_sub(self.timestamp) as i32) > 0 {
-            self.timestamp = reached;
-        }
-        self.last = Some(now);
-        self.build(payload_type, first, self.event, payload)
-    }
-
-    fn build(&mut self, payload_type: u8, marked: bool, timestamp: u32, payload: &[u8]) -> Packet {
-        let mut packet = Packet { length: 0, octets: [0; HEADER + MAX_PAYLOAD] };
-        let built = RtpPacketBuilder::new()
-            .payload_type(payload_type)
-            .marked(marked)
-            .sequence(self.sequence.into())
-            .timestamp(timestamp)
-            .ssrc(self.ssrc)
-            .payload(payload)
-            .build_into(&mut packet.octets);
-        packet.length = built.unwrap_or(0); // payload types are below 128 and the room is enough: it does not fail
-        self.sequence = self.sequence.wrapping_add(1);
-        packet
+/// From one law to the other (G.711, tables 3 and 4); `None` where nothing is to be done.
+fn translation(from: Codec, to: Codec) -> Option<fn(u8) -> u8> {
+    match (from, to) {
+        (Codec::Pcma, Codec::Pcmu) => Some(alaw_to_ulaw),
+        (Codec::Pcmu, Codec::Pcma) => Some(ulaw_to_alaw),
+        _ => None,
     }
 }
