@@ -1,6 +1,11 @@
 //! What boards there are and how they are cabled, as a TOML file or as values.
 
+mod board;
+mod line;
 mod place;
+
+pub use board::{Card, Detect, Framing, Law, Start};
+pub use line::{Echo, Line, Noise, NoiseKind};
 
 use crate::fault::Target;
 use demarc_model::{ChannelNo, SpanNo};
@@ -11,12 +16,20 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Description {
+    /// The tone zones that are loaded from the start, by country (`us`, `de`, …); the first is the default. When it is
+    /// left out: `us` where there are configured channels that ring, none otherwise.
+    #[serde(default)]
+    pub tone_zones: Option<Vec<String>>,
     /// The spans; the first is span 1.
     #[serde(rename = "span")]
     pub spans: Vec<Span>,
     /// The cables: pairs of span numbers. A span without one is in red alarm.
     #[serde(default, rename = "cable")]
     pub cables: Vec<Cable>,
+    /// The lines: pairs of channels. Analog ports are wired to each other; other channels that face each other over a
+    /// cable can be given what a line does to sound.
+    #[serde(default, rename = "line")]
+    pub lines: Vec<Line>,
     /// What goes wrong, and when.
     #[serde(default, rename = "fault")]
     pub faults: Vec<crate::fault::Fault>,
@@ -32,9 +45,30 @@ pub struct Span {
     /// What kind of line.
     #[serde(default)]
     pub kind: Kind,
-    /// How calls are signalled.
+    /// How calls are signalled on a digital line.
     #[serde(default)]
     pub signalling: Signalling,
+    /// How calls start on analog ports, and on digital channels with `fxs` or `fxo` signalling.
+    #[serde(default)]
+    pub start: Start,
+    /// How many FXS ports an analog card has; they are its first.
+    #[serde(default)]
+    pub fxs: u16,
+    /// How many FXO ports an analog card has.
+    #[serde(default)]
+    pub fxo: u16,
+    /// How soon an analog port believes what it sees.
+    #[serde(default)]
+    pub detect: Detect,
+    /// The card's law; A-law on E1 and mu-law otherwise when it is left out.
+    #[serde(default)]
+    pub law: Option<Law>,
+    /// The card that names and descriptions tell of; the simulator's own when it is left out.
+    #[serde(default)]
+    pub card: Option<Card>,
+    /// The framing of T1.
+    #[serde(default)]
+    pub framing: Framing,
     /// The line code.
     #[serde(default)]
     pub coding: Coding,
@@ -44,9 +78,9 @@ pub struct Span {
     /// The number of the first channel; the one after the previous span's last when it is left out.
     #[serde(default)]
     pub first_channel: Option<ChannelNo>,
-    /// The place of the D-channel in the span, from 1.
-    #[serde(default = "timeslot_16")]
-    pub d_channel: u8,
+    /// The place of the D-channel in the span, from 1; 16 on E1 and 24 on T1 when it is left out.
+    #[serde(default)]
+    pub d_channel: Option<u8>,
     /// Whether the span and its channels are configured from the start, so that no `dahdi_cfg` is needed.
     #[serde(default = "yes")]
     pub configured: bool,
@@ -62,6 +96,10 @@ pub enum Kind {
     /// 2048 kbit/s, 31 channels (G.704 2.3).
     #[default]
     E1,
+    /// 1544 kbit/s, 24 channels (G.704 2.1).
+    T1,
+    /// A card with analog ports.
+    Analog,
 }
 
 /// A kind of signalling.
@@ -71,14 +109,23 @@ pub enum Signalling {
     /// Common channel signalling: a D-channel.
     #[default]
     Ccs,
+    /// Bits that the program handles: R2 and the like. On E1 in timeslot 16 with multiframes, on T1 robbed.
+    Cas,
+    /// E&M: off hook is answered by off hook or a wink.
+    Em,
+    /// Channels signal as an exchange does (`fxoks` and the like): they ring.
+    Fxo,
+    /// Channels signal as a station does (`fxsks` and the like): they are rung.
+    Fxs,
 }
 
 /// A line code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Coding {
-    /// HDB3 (G.703 annex A).
+    /// Runs of zeros are coded: HDB3 on E1 (G.703 annex A), B8ZS on T1; either word stands for the one that fits.
     #[default]
+    #[serde(alias = "b8zs")]
     Hdb3,
     /// AMI.
     Ami,
@@ -120,13 +167,42 @@ pub enum DescriptionError {
         last: u32,
     },
     /// A D-channel outside of the span.
-    #[error("span {span}: d_channel is {place}; write a place in the span, 1 to 31")]
+    #[error("span {span}: d_channel is {place}; write a place in the span, 1 to {last}")]
     DChannel {
         /// The span.
         span: usize,
         /// What was written.
         place: u8,
+        /// The highest place.
+        last: u32,
     },
+    /// An analog card without ports, or ports on a digital line.
+    #[error("span {span}: fxs and fxo tell the ports of a card of kind \"analog\", at least one in all")]
+    Ports {
+        /// The span.
+        span: usize,
+    },
+    /// A cable between kinds that do not fit.
+    #[error("a cable goes from span {from} to span {to}; both must be E1, both T1, or analog cards whose ports face FXS to FXO")]
+    CableKinds {
+        /// One end.
+        from: SpanNo,
+        /// The other end.
+        to: SpanNo,
+    },
+    /// A line that cannot be.
+    #[error("the line from channel {from} to channel {to}: {fault}")]
+    Line {
+        /// One end.
+        from: ChannelNo,
+        /// The other end.
+        to: ChannelNo,
+        /// What is wrong.
+        fault: &'static str,
+    },
+    /// A tone zone that is not known.
+    #[error("tone_zones: there is no zone {0:?}; there are {1}")]
+    Zone(String, String),
     /// A name that does not fit `struct dahdi_spaninfo`.
     #[error("span {span}: the name must have 1 to 19 ASCII characters")]
     Name {
@@ -174,20 +250,23 @@ const fn yes() -> bool {
     true
 }
 
-const fn timeslot_16() -> u8 {
-    16
-}
-
 impl Default for Span {
     fn default() -> Span {
         Span {
             name: None,
             kind: Kind::E1,
             signalling: Signalling::Ccs,
+            start: Start::Kewl,
+            fxs: 0,
+            fxo: 0,
+            detect: Detect::Ideal,
+            law: None,
+            card: None,
+            framing: Framing::Esf,
             coding: Coding::Hdb3,
             crc4: true,
             first_channel: None,
-            d_channel: 16,
+            d_channel: None,
             configured: true,
             alarm: None,
         }
@@ -206,6 +285,8 @@ impl Description {
     pub fn pairs(pairs: u16) -> Description {
         let end = |number| SpanNo::new(number);
         Description {
+            tone_zones: None,
+            lines: Vec::new(),
             spans: vec![Span::default(); usize::from(pairs) * 2],
             cables: (0..pairs)
                 .filter_map(|p| Some(Cable { from: end(2 * p + 1)?, to: end(2 * p + 2)? }))
@@ -230,7 +311,25 @@ impl Description {
         }
         self.check_spans()?;
         self.check_cables()?;
-        self.check_faults()
+        self.check_lines()?;
+        self.check_faults()?;
+        let known = crate::zones::names;
+        match self.tone_zones.iter().flatten().find(|name| !known().any(|known| known == name.as_str())) {
+            Some(name) => Err(DescriptionError::Zone(name.clone(), known().collect::<Vec<_>>().join(", "))),
+            None => Ok(()),
+        }
+    }
+
+    /// The tone zones that are there from the start, by their names.
+    pub(crate) fn zones(&self) -> Vec<&str> {
+        let rings = |span: &Span| {
+            span.configured && (span.kind == Kind::Analog || span.signalling != Signalling::Ccs)
+        };
+        match &self.tone_zones {
+            Some(names) => names.iter().map(String::as_str).collect(),
+            None if self.spans.iter().any(rings) => vec!["us"],
+            None => Vec::new(),
+        }
     }
 
     fn check_faults(&self) -> Result<(), DescriptionError> {
@@ -238,7 +337,7 @@ impl Description {
         let has = |channel: ChannelNo| {
             let number = u32::from(channel.get());
             let ranges =
-                firsts.iter().zip(&self.spans).map(|(first, span)| *first..first + span.kind.channels());
+                firsts.iter().zip(&self.spans).map(|(first, span)| *first..first + span.places());
             ranges.into_iter().any(|range| range.contains(&number))
         };
         let known = |target: &Target| match target {
@@ -259,7 +358,7 @@ impl Description {
         for span in &self.spans {
             let first = span.first_channel.map_or(next, |no| u32::from(no.get()));
             firsts.push(first);
-            next = first + span.kind.channels();
+            next = first + span.places();
         }
         firsts
     }
@@ -268,15 +367,20 @@ impl Description {
         let mut taken = BTreeSet::new();
         for (at, (span, first)) in self.spans.iter().zip(self.first_channels()).enumerate() {
             let number = at + 1;
-            let last = first + span.kind.channels() - 1;
+            let ports = u32::from(span.fxs) + u32::from(span.fxo);
+            if (span.kind == Kind::Analog) != (ports > 0) {
+                return Err(DescriptionError::Ports { span: number });
+            }
+            let last = first + span.places() - 1;
             if last > u32::from(ChannelNo::MAX) {
                 return Err(DescriptionError::ChannelRange { span: number, last });
             }
             if let Some(channel) = (first..=last).find(|channel| !taken.insert(*channel)) {
                 return Err(DescriptionError::ChannelTwice { span: number, channel });
             }
-            if !(1..=span.kind.channels()).contains(&u32::from(span.d_channel)) {
-                return Err(DescriptionError::DChannel { span: number, place: span.d_channel });
+            let place = span.d_channel.unwrap_or(1);
+            if !(1..=span.places()).contains(&u32::from(place)) {
+                return Err(DescriptionError::DChannel { span: number, place, last: span.places() });
             }
             let named = |name: &String| (1..20).contains(&name.len()) && name.is_ascii();
             if !span.name.as_ref().is_none_or(named) {
@@ -296,16 +400,75 @@ impl Description {
                 return Err(DescriptionError::CableTwice(end));
             }
         }
+        for Cable { from, to } in &self.cables {
+            let [a, b] = [from, to].map(|end| &self.spans[usize::from(end.get()) - 1]);
+            let faces = |place| a.is_fxs(place) != b.is_fxs(place);
+            let fits = a.kind == b.kind
+                && (a.kind != Kind::Analog || (a.places() == b.places() && (1..=a.places()).all(faces)));
+            if !fits {
+                return Err(DescriptionError::CableKinds { from: *from, to: *to });
+            }
+        }
         Ok(())
+    }
+
+    fn check_lines(&self) -> Result<(), DescriptionError> {
+        let mut taken = BTreeSet::new();
+        for line in &self.lines {
+            let wrong = |fault| Err(DescriptionError::Line { from: line.from, to: line.to, fault });
+            let (Some(a), Some(b)) = (self.place_of(line.from), self.place_of(line.to)) else {
+                return wrong("no span has one of these channels");
+            };
+            if !taken.insert(line.from) || !taken.insert(line.to) {
+                return wrong("a channel takes one line");
+            }
+            let [one, other] = [a, b].map(|(span, _)| &self.spans[span]);
+            let analog = [one, other].map(|span| span.kind == Kind::Analog);
+            let cabled = |cable: &Cable| {
+                let ends = [cable.from, cable.to].map(|end| usize::from(end.get()) - 1);
+                ends == [a.0, b.0] || ends == [b.0, a.0]
+            };
+            if analog == [true, true] && one.is_fxs(a.1) == other.is_fxs(b.1) {
+                return wrong("one end must be an FXS port and the other an FXO port");
+            }
+            if analog != [true, true] && (a.1 != b.1 || !self.cables.iter().any(cabled)) {
+                return wrong("its channels do not face each other over a cable");
+            }
+            if let Some(fault) = line.fault() {
+                return wrong(fault);
+            }
+        }
+        Ok(())
+    }
+
+    /// The index of the span that has a channel, and the channel's place in it.
+    pub(crate) fn place_of(&self, channel: ChannelNo) -> Option<(usize, u32)> {
+        let number = u32::from(channel.get());
+        self.first_channels().into_iter().zip(&self.spans).enumerate().find_map(|(index, (first, span))| {
+            (first..first + span.places()).contains(&number).then(|| (index, number - first + 1))
+        })
     }
 }
 
-impl Kind {
-    /// How many channels a span of this kind has.
-    pub const fn channels(self) -> u32 {
-        match self {
+impl Span {
+    /// How many channels it has.
+    pub fn places(&self) -> u32 {
+        match self.kind {
             Kind::E1 => 31,
+            Kind::T1 => 24,
+            Kind::Analog => u32::from(self.fxs) + u32::from(self.fxo),
         }
+    }
+
+    /// Whether an analog card has an FXS port in a place.
+    pub(crate) fn is_fxs(&self, place: u32) -> bool {
+        place <= u32::from(self.fxs)
+    }
+
+    /// The place of the D-channel.
+    pub(crate) fn d_channel(&self) -> u32 {
+        let usual = if self.kind == Kind::T1 { 24 } else { 16 };
+        self.d_channel.map_or(usual, u32::from)
     }
 }
 
@@ -318,6 +481,11 @@ mod tests {
         let text = "[[span]]\n[[span]]\nkind = \"e1\"\nsignalling = \"ccs\"\ncoding = \"hdb3\"\ncrc4 = true\n[[cable]]\nfrom = 1\nto = 2\n";
         assert_eq!(Description::from_toml(text).unwrap(), Description::default());
         assert_eq!(Description::default().first_channels(), [1, 32]);
+    }
+
+    /// Two FXS and two FXO ports, and a line.
+    fn analog(line: &str) -> String {
+        format!("[[span]]\nkind = \"analog\"\nfxs = 2\nfxo = 2\n[[line]]\n{line}")
     }
 
     #[test]
@@ -334,6 +502,17 @@ mod tests {
             ("[[span]]\n[[cable]]\nfrom = 1\nto = 2", "goes to span 2"),
             ("[[span]]\n[[cable]]\nfrom = 1\nto = 1", "more than one cable end"),
             ("[[span]]\n[[cable]]\nfrom = 0\nto = 1", "1 to 128"),
+            ("[[span]]\nkind = \"analog\"", "at least one in all"),
+            ("[[span]]\nfxs = 1", "of kind \"analog\""),
+            ("[[span]]\nkind = \"t1\"\nd_channel = 25", "1 to 24"),
+            ("[[span]]\n[[span]]\nkind = \"t1\"\n[[cable]]\nfrom = 1\nto = 2", "both must be E1"),
+            ("tone_zones = [\"xx\"]\n[[span]]", "there is no zone \"xx\"; there are us, "),
+            (&analog("from = 1\nto = 9"), "no span has one of these"),
+            (&analog("from = 1\nto = 2"), "one end must be an FXS port"),
+            (&analog("from = 1\nto = 3\n[[line]]\nfrom = 1\nto = 4"), "a channel takes one line"),
+            (&analog("from = 1\nto = 3\necho = { model = 1 }"), "models 2 to 9"),
+            (&analog("from = 1\nto = 3\nnoise = { level_dbm0 = 0 }"), "-90 to -10"),
+            ("[[span]]\n[[line]]\nfrom = 1\nto = 2", "do not face each other"),
         ];
         for (text, said) in rows {
             let error = Description::from_toml(text).expect_err(text).to_string();

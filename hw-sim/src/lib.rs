@@ -12,8 +12,9 @@ pub mod record;
 pub mod show;
 mod sim;
 mod simulator;
+mod zones;
 
 pub use arg::{Arg, CallerMemory};
 pub use description::{Description, DescriptionError};
-pub use sim::{Direction, FileId, Sim, TapFrame};
+pub use sim::{Direction, FileId, Sim, TapFrame, Wires};
 pub use simulator::{Monotonic, SimError, Simulator, Watcher};

@@ -9,20 +9,28 @@ mod hdlc;
 mod law;
 mod line;
 mod log;
+mod ports;
 mod requests;
+mod setup;
+mod signal;
+mod sound;
 mod span;
 mod timer;
+mod tones;
+mod voice;
+mod wire;
 
 use crate::fault::{Access, Faults};
 use crate::record::Listener;
 use crate::{Arg, Description, DescriptionError};
 use channel::{Channel, OnCable, Open};
-use dahdi_abi::{Errno, NodePath, Ready, event, law as laws, sig};
+use dahdi_abi::{Errno, NodePath, Ready, event, law as laws};
 use demarc_model::{Alarm, ChannelNo, SpanNo, Time};
 use edges::Edges;
 use files::Files;
 use line::Findings;
 use log::EventLog;
+pub use signal::Wires;
 use span::Span;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -104,37 +112,12 @@ impl Sim {
         for cable in &description.cables {
             sim.add_cable(usize::from(cable.from.get()) - 1, usize::from(cable.to.get()) - 1);
         }
+        description.lines.iter().for_each(|line| sim.add_line(line));
+        sim.load_zones(&description.zones());
+        sim.settle_lines();
         sim.settle_alarms();
         sim.script(&description.faults)?;
         Ok(sim)
-    }
-
-    fn add_span(&mut self, described: &crate::description::Span, first: u32) {
-        let (index, base) = (self.spans.len(), self.channels.len());
-        let places = described.kind.channels();
-        let span = Span::new(index + 1, described, base..base + places as usize);
-        for place in 1..=places {
-            let name = format!("{}/{place}", span.name);
-            let mut channel = Channel::new(first + place - 1, Some(index), place, name);
-            if described.configured {
-                let is_d_channel = place == u32::from(described.d_channel);
-                channel.sig = if is_d_channel { sig::HDLCFCS } else { sig::CLEAR };
-            }
-            self.by_number.insert(channel.number, self.channels.len());
-            self.channels.push(channel);
-        }
-        self.spans.push(span);
-    }
-
-    fn add_cable(&mut self, a: usize, b: usize) {
-        for (own, other) in [(a, b), (b, a)] {
-            self.spans[own].peer = Some(other);
-            self.spans[own].lost = !self.spans[other].running;
-            let others = self.spans[other].channels.clone();
-            for (index, peer) in self.spans[own].channels.clone().zip(others) {
-                self.channels[index].peer = Some(peer);
-            }
-        }
     }
 
     /// The time up to which everything has happened.
@@ -196,14 +179,17 @@ impl Sim {
             match self.channels[index].peer {
                 Some(peer) if peer > index => {
                     let Ok([a, b]) = self.channels.get_disjoint_mut([index, peer]) else { continue };
-                    if a.is_open() || b.is_open() {
+                    if a.is_open() || b.is_open() || wire::is_due(a, Some(b), &self.spans, tick, until) {
                         line::run_pair(a, b, &self.spans, tick, until, &mut to);
                     }
                 }
-                None if self.channels[index].is_open() => {
-                    line::run_alone(&mut self.channels[index], &self.spans, tick, until, &mut to);
+                None => {
+                    let channel = &mut self.channels[index];
+                    if channel.is_open() || wire::is_due(channel, None, &self.spans, tick, until) {
+                        line::run_alone(channel, &self.spans, tick, until, &mut to);
+                    }
                 }
-                _ => {}
+                Some(_) => {}
             }
         }
         for pseudo in self.pseudos.values_mut() {
@@ -224,7 +210,8 @@ impl Sim {
         let channels = self.channels.iter().chain(self.pseudos.values());
         let drifts = self.faults.on_line();
         let lines = channels.filter_map(|channel| line::next_edge(channel, &self.spans, self.tick, drifts));
-        let ticks = lines.chain(self.next_loss).chain(self.faults.next_turn()).min().map(time_of);
+        let signals = (0..self.channels.len()).filter_map(|index| self.signal_edge(index));
+        let ticks = lines.chain(signals).chain(self.next_loss).chain(self.faults.next_turn()).min().map(time_of);
         let timers = self.files.timers().filter_map(|file| match self.files.get(file) {
             Some(File::Timer(timer)) => timer.next(),
             _ => None,
@@ -240,7 +227,11 @@ impl Sim {
             File::Channel(place) => {
                 let drifts = self.faults.on_line();
                 let own = line::next_edge(self.channel(*place)?, &self.spans, self.tick, drifts);
-                own.into_iter().chain(self.next_loss).chain(self.faults.next_turn()).min().map(time_of)
+                let signal = match place {
+                    Place::Span(index) => self.signal_edge(*index),
+                    Place::Pseudo(_) => None,
+                };
+                own.into_iter().chain(signal).chain(self.next_loss).chain(self.faults.next_turn()).min().map(time_of)
             }
             File::Ctl => self.next_edge(),
             File::Unspecified => None,
@@ -294,6 +285,7 @@ impl Sim {
 
     fn open_channel(&mut self, index: usize, file: FileId) -> Result<Place, Errno> {
         self.channels[index].open(file)?;
+        self.begin(index);
         let both = [Some(index), self.channels[index].peer];
         if both.into_iter().flatten().filter(|at| self.channels[*at].is_open()).count() == 1 {
             // Nobody ran this line since it was last closed: what was on it is long gone.
@@ -334,6 +326,9 @@ impl Sim {
             .open
             .take()
             .is_some_and(|open| open.mode != channel::Mode::Octets && open.tx.is_inside_block());
+        if let Some(signal) = &mut self.channels[index].signal {
+            signal.closed(self.tick);
+        }
         let Some(peer) = self.channels[index].peer.filter(|_| broken) else { return };
         if self.channels[peer].is_open() {
             self.channels[peer].frames_on_cable.push_back((self.tick + 1, OnCable::Broken));

@@ -86,6 +86,12 @@ impl Transmitter {
         self.queue.is_empty()
     }
 
+    /// How many octets can be transmitted now.
+    pub fn available(&self) -> usize {
+        let queued = self.queue.iter().map(Vec::len).sum::<usize>();
+        if self.held { 0 } else { queued - self.sent }
+    }
+
     /// Takes a block; there must be room.
     pub fn push(&mut self, block: Vec<u8>) {
         self.queue.push_back(block);

@@ -3,6 +3,9 @@
 use super::FileId;
 use super::buffers::{Receiver, Transmitter};
 use super::law;
+use super::signal::{Signal, Waits};
+use super::sound::Path;
+use super::voice::Voice;
 use crate::record::Player;
 use dahdi_abi::{Errno, Gains, Params, Ready, event, law as laws, limits, sig};
 use std::collections::VecDeque;
@@ -38,6 +41,12 @@ pub(super) struct Channel {
     /// The times of `SET_PARAMS`; its other fields are unused.
     pub times: Params,
     pub echocan: [u8; 16],
+    /// Its signalling, where it has any.
+    pub signal: Option<Box<Signal>>,
+    /// What its line does to what it hears.
+    pub path: Option<Box<Path>>,
+    /// Its line is cut.
+    pub cut: bool,
     pub open: Option<Open>,
     /// The octets on the cable, towards this channel.
     pub on_cable: [u8; CHUNK],
@@ -78,7 +87,12 @@ pub(super) struct Open {
     pub conference: (i32, i32),
     pub muted: i32,
     pub frozen: i32,
-    pub zone: i32,
+    /// Tones and dialling.
+    pub voice: Voice,
+    /// Its file is `O_NONBLOCK`.
+    pub nonblocking: bool,
+    /// The hook operation that a blocking caller waits for.
+    pub waits: Option<Waits>,
     /// Reads give nothing.
     pub stalled: bool,
 }
@@ -96,6 +110,9 @@ impl Channel {
             default_law: laws::ALAW,
             times: default_times(),
             echocan: [0; 16],
+            signal: None,
+            path: None,
+            cut: false,
             open: None,
             on_cable: [IDLE_CLEAR; CHUNK],
             frames_on_cable: VecDeque::new(),
@@ -118,7 +135,7 @@ impl Channel {
             rx: Receiver::new(),
             events: VecDeque::new(),
             mode: mode_of(self.sig),
-            audio: self.span.is_none(),
+            audio: self.span.is_none() || self.sig & sig::CLEAR == 0,
             linear: false,
             law: self.default_law,
             buffer_events: false,
@@ -127,7 +144,9 @@ impl Channel {
             conference: (0, 0),
             muted: 0,
             frozen: 0,
-            zone: 0,
+            voice: Voice::default(),
+            nonblocking: true,
+            waits: None,
             stalled: false,
         });
         Ok(())
@@ -200,6 +219,12 @@ impl Open {
         Ok(size)
     }
 
+    /// Throws away what is queued both ways, as a hang-up does.
+    pub fn flush_all(&mut self) {
+        self.rx.flush();
+        self.tx.flush();
+    }
+
     pub fn ready(&self) -> Ready {
         let bits = [
             (self.rx.has_data() && !self.stalled, Ready::IN),
@@ -270,7 +295,7 @@ fn with_fcs(data: &[u8]) -> Vec<u8> {
 }
 
 /// The times that a channel has from the start, milliseconds (`DAHDI_DEFAULT_*` of dahdi/kernel.h).
-fn default_times() -> Params {
+pub(super) fn default_times() -> Params {
     Params {
         prewinktime: 50,
         preflashtime: 50,

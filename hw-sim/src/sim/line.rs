@@ -2,8 +2,9 @@
 
 use super::channel::{CHUNK, Channel, Mode, OnCable, closed_idle};
 use super::edges::Edges;
-use super::span::Span;
 use super::{Direction, TapFrame, hdlc, time_of};
+use super::span::Span;
+use super::wire::{self, Sound};
 use crate::fault::{Access, Fate, Faults};
 use crate::record::{Content, Record, Way};
 use dahdi_abi::event;
@@ -61,14 +62,19 @@ pub(super) fn run_pair(
     let (a_hears, b_hears) = (hears(a, Some(b), spans), hears(b, Some(a), spans));
     let mut at = tick;
     while at < until {
-        let ticks = (until - at).min(STRETCH);
+        let due = wire::due(a, Some(b), spans, at);
+        let ticks = stretch(at, until, due);
         let from_a = transmit(a, at, ticks, to);
         let from_b = transmit(b, at, ticks, to);
         tap(a, spans, &from_a, to);
         tap(b, spans, &from_b, to);
-        receive(a, a_hears, &from_a, &from_b, (at, ticks), to);
-        receive(b, b_hears, &from_b, &from_a, (at, ticks), to);
+        let sounds = (a.sound_from(Some(b), spans), b.sound_from(Some(a), spans));
+        receive(a, (a_hears, sounds.0), &from_a, &from_b, (at, ticks), to);
+        receive(b, (b_hears, sounds.1), &from_b, &from_a, (at, ticks), to);
         at += ticks;
+        if due.is_some_and(|due| due <= at) {
+            wire::run(a, Some(b), spans, at, to.edges);
+        }
     }
 }
 
@@ -77,13 +83,24 @@ pub(super) fn run_alone(channel: &mut Channel, spans: &[Span], tick: u64, until:
     let hears = hears(channel, None, spans);
     let mut at = tick;
     while at < until {
-        let ticks = (until - at).min(STRETCH);
+        let due = wire::due(channel, None, spans, at);
+        let ticks = stretch(at, until, due);
         let sent = transmit(channel, at, ticks, to);
         let idle = channel.open.as_ref().map_or(closed_idle(), |open| open.idle());
         let nobody = Sent { octets: [idle; ROOM], frames: Vec::new(), mode: Mode::Octets };
-        receive(channel, hears, &sent, &nobody, (at, ticks), to);
+        let sound = channel.sound_from(None, spans);
+        receive(channel, (hears, sound), &sent, &nobody, (at, ticks), to);
         at += ticks;
+        if due.is_some_and(|due| due <= at) {
+            wire::run(channel, None, spans, at, to.edges);
+        }
     }
+}
+
+/// The ticks of a stretch from `at`, at most to `until` and to the tick when something is due.
+fn stretch(at: u64, until: u64, due: Option<u64>) -> u64 {
+    let to_due = due.map_or(STRETCH, |due| due.saturating_sub(at).max(1));
+    (until - at).min(STRETCH).min(to_due)
 }
 
 fn hears(channel: &Channel, other: Option<&Channel>, spans: &[Span]) -> Hears {
@@ -106,7 +123,7 @@ fn hears(channel: &Channel, other: Option<&Channel>, spans: &[Span]) -> Hears {
 /// Lets a channel transmit.
 fn transmit(channel: &mut Channel, tick: u64, ticks: u64, to: &mut Findings) -> Sent {
     let octets = ticks as usize * CHUNK;
-    let mut sent = Sent { octets: [closed_idle(); ROOM], frames: Vec::new(), mode: channel.mode() };
+    let mut sent = Sent { octets: [channel.closed_idle(); ROOM], frames: Vec::new(), mode: channel.mode() };
     let drifts = to.faults.as_deref().filter(|faults| faults.on_line()).zip(channel.span);
     let own = drifts.map_or(octets, |(faults, span)| faults.stage.transmitted(span, tick, octets));
     let Some(open) = channel.open.as_mut() else { return sent };
@@ -119,7 +136,12 @@ fn transmit(channel: &mut Channel, tick: u64, ticks: u64, to: &mut Findings) -> 
         return sent;
     }
     let idle = open.idle();
+    let written = open.tx.available().min(own);
     let taken = open.tx.take(&mut sent.octets[..own], idle);
+    if open.voice.sounds() {
+        channel.speak(&mut sent.octets[written..own], tick, to.edges);
+    }
+    let Some(open) = channel.open.as_mut() else { return sent };
     if let Some(gains) = open.gains.as_deref().filter(|_| open.audio) {
         apply(&gains.txgain, &mut sent.octets[..own]);
     }
@@ -138,7 +160,7 @@ fn transmit(channel: &mut Channel, tick: u64, ticks: u64, to: &mut Findings) -> 
 /// Gives a channel what came, one tick late.
 fn receive(
     channel: &mut Channel,
-    hears: Hears,
+    (hears, sound): (Hears, Sound),
     own: &Sent,
     other: &Sent,
     (tick, ticks): (u64, u64),
@@ -159,9 +181,13 @@ fn receive(
             put_on_cable(channel, at + 1, frame.clone(), to);
         }
     }
+    if hears == Hears::Other {
+        channel.shape(&mut line[..octets], &own.octets[..octets], tick, sound);
+    }
     if hears != Hears::Nothing {
         play(channel, tick, &mut line[..octets]);
     }
+    channel.deafen(&mut line[..octets], tick);
     if channel.listened {
         record_sent(channel, own, tick, octets, to);
     }
@@ -203,8 +229,7 @@ fn receive_octets(channel: &mut Channel, tick: u64, line: &mut [u8], to: &mut Fi
 /// Puts a frame on the cable towards a channel, as the faults let it; it is there by `tick`.
 fn put_on_cable(channel: &mut Channel, tick: u64, mut frame: Vec<u8>, to: &mut Findings) {
     let at = Access { span: channel.span, channel: Some(channel.number) };
-    let fate =
-        to.faults.as_deref_mut().map_or(Fate::Arrives, |faults| faults.frame(at, tick - 1, &mut frame));
+    let fate = to.faults.as_deref_mut().map_or(Fate::Arrives, |faults| faults.frame(at, tick - 1, &mut frame));
     match fate {
         Fate::Arrives => channel.frames_on_cable.push_back((tick, OnCable::Whole(frame))),
         Fate::Lost => {}
@@ -234,8 +259,7 @@ fn play(channel: &mut Channel, tick: u64, line: &mut [u8]) {
 /// Tells a recording what a channel sends.
 fn record_sent(channel: &Channel, own: &Sent, tick: u64, octets: usize, to: &mut Findings) {
     let Some(channel) = recorded(channel).filter(|_| channel.is_open()) else { return };
-    let mut tell =
-        |at, content| to.records.push(Record { at: time_of(at), channel, way: Way::Sent, content });
+    let mut tell = |at, content| to.records.push(Record { at: time_of(at), channel, way: Way::Sent, content });
     if own.mode == Mode::Octets {
         tell(tick, Content::Audio(own.octets[..octets].to_vec()));
     }

@@ -8,15 +8,20 @@ macro_rules! numbers {
 mod channel;
 mod config;
 mod info;
+mod signal;
+mod zones;
 
+pub(super) use zones::countries;
+
+use super::tones::Zone;
 use super::{File, FileId, Place, Sim};
 use crate::Arg;
 use bytemuck::Pod;
 use dahdi_abi::{DialParams, Errno, IndirectData, event, request};
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// `ENODATA` of errno.h.
-const ENODATA: Errno = Errno(61);
+pub(super) const ENODATA: Errno = Errno(61);
 
 mod number {
     numbers! { GETEVENT INDIRECT SPECIFY TIMERACK TIMERCONFIG TIMERPING TIMERPONG }
@@ -24,16 +29,18 @@ mod number {
 
 /// What is set for the whole system: tone zones and dialling times.
 pub(super) struct System {
-    pub zones: BTreeSet<i32>,
-    pub default_zone: Option<i32>,
+    /// The zones that are loaded, the default first.
+    pub zones: Vec<Arc<Zone>>,
     pub dial: DialParams,
+    /// The silence after each dialled digit, samples.
+    pub silence: DialParams,
 }
 
 impl Default for System {
     /// Tone lengths are in samples until they are set (measured): 68 ms for MF R1, 100 ms for DTMF and MF R2.
     fn default() -> System {
         let dial = DialParams { mfv1_tonelen: 544, dtmf_tonelen: 800, mfr2_tonelen: 800, reserved: [0; 3] };
-        System { zones: BTreeSet::new(), default_zone: None, dial }
+        System { zones: Vec::new(), dial, silence: dial }
     }
 }
 
@@ -51,7 +58,8 @@ pub(super) fn ioctl(sim: &mut Sim, file: FileId, request: u32, arg: &mut Arg) ->
 }
 
 fn on_channel(sim: &mut Sim, place: Place, file: FileId, request: u32, arg: &mut Arg) -> Result<i32, Errno> {
-    channel::serve(sim, place, file, request, arg)
+    signal::serve(sim, place, file, request, arg)
+        .or_else(|| channel::serve(sim, place, file, request, arg))
         .or_else(|| info::serve(sim, Some(place), request, arg))
         .unwrap_or(Err(Errno::NOTTY))
 }

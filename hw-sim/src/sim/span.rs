@@ -1,7 +1,7 @@
 //! A span: its configuration, and the alarms that come of it.
 
 use super::TICKS_PER_SECOND;
-use crate::description;
+use crate::description::{self, Card, Detect, Framing, Kind, Signalling};
 use crate::fault::Condition;
 use dahdi_abi::{alarm, config, maint};
 use demarc_model::Alarm;
@@ -32,6 +32,13 @@ pub(super) struct Span {
     pub lost: bool,
     /// The tick when the far end's silence is noticed.
     pub loss_at: Option<u64>,
+    pub kind: Kind,
+    /// The number of FXS ports of an analog card, and how its ports see.
+    pub ports: Option<(u16, Detect)>,
+    /// The card it pretends to be on.
+    pub card: Option<Card>,
+    /// Its number among the cards of its kind, and its place on the card.
+    pub number: usize,
     /// What the faults make of its receiver.
     pub condition: Condition,
     /// The far end tells that it does not receive.
@@ -40,25 +47,25 @@ pub(super) struct Span {
 
 impl Span {
     pub fn new(number: usize, described: &description::Span, channels: Range<usize>) -> Span {
-        let coding = match described.coding {
-            description::Coding::Hdb3 => config::HDB3,
-            description::Coding::Ami => config::AMI,
-        };
-        let crc4 = if described.crc4 { config::CRC4 } else { 0 };
+        let digital = described.kind != Kind::Analog;
         Span {
-            name: described.name.clone().unwrap_or_else(|| format!("SIM/0/{number}")),
-            crc4: described.crc4,
+            name: described.name.clone().unwrap_or_else(|| name_of(number, described)),
+            crc4: described.crc4 && described.kind == Kind::E1,
             channels,
             peer: None,
-            running: described.configured,
-            lineconfig: if described.configured { config::CCS | coding | crc4 } else { 0 },
+            running: described.configured || !digital,
+            lineconfig: if described.configured { line_of(described) } else { 0 },
             buildout: 0,
             sync: 0,
             maintenance: maint::NONE,
             injected: described.alarm.unwrap_or(Alarm::Ok),
             alarm: Alarm::Ok,
-            lost: true,
+            lost: digital,
             loss_at: None,
+            kind: described.kind,
+            ports: (!digital).then_some((described.fxs, described.detect)),
+            card: described.card,
+            number,
             condition: Condition::default(),
             remote_alarm: false,
         }
@@ -119,12 +126,100 @@ impl Span {
         matches!(self.maintenance, maint::NETWORKLINELOOP | maint::NETWORKPAYLOADLOOP)
     }
 
+    /// Whether it is a line with frames, and not a card with ports.
+    pub fn is_digital(&self) -> bool {
+        self.kind != Kind::Analog
+    }
+
+    /// The word for the type as the kernel has it; `SPANSTAT` cuts it to five letters.
+    pub fn type_word(&self) -> &'static str {
+        match (self.kind, self.ports) {
+            (Kind::E1, _) => "E1",
+            (Kind::T1, _) => "T1",
+            (Kind::Analog, Some((0, _))) => "FXO",
+            (Kind::Analog, Some((fxs, _))) if usize::from(fxs) == self.channels.len() => "FXS",
+            (Kind::Analog, _) => "ANALOG_MIXED",
+        }
+    }
+
+    /// The description, as the driver of the card that it pretends to be on words it.
+    pub fn description(&self) -> String {
+        let (card, port) = ((self.number - 1) / 4, (self.number - 1) % 4 + 1);
+        match (self.card, self.kind) {
+            (Some(Card::Te4), _) => format!("T4XXP (PCI) Card {card} Span {port}"),
+            (Some(Card::Tdm24), _) => format!("Wildcard TDM2400P Board {}", self.number),
+            (None, Kind::Analog) => format!("Simulated analog card {}", self.number),
+            (None, _) => format!("Simulated {} span {}", self.type_word(), self.number),
+        }
+    }
+
+    /// Who made the card.
+    pub fn manufacturer(&self) -> &'static str {
+        if self.card.is_some() { "Digium" } else { "Demarc" }
+    }
+
+    /// What card it is on.
+    pub fn device_type(&self) -> String {
+        match self.card {
+            Some(Card::Te4) => "Wildcard TE420 (5th Gen)".into(),
+            Some(Card::Tdm24) => "Wildcard TDM2400P".into(),
+            None if self.kind == Kind::Analog => "hw-sim analog card".into(),
+            None => format!("hw-sim {}", self.type_word()),
+        }
+    }
+
+    /// Whether it carries bits in timeslot 16.
+    pub fn has_cas(&self) -> bool {
+        self.kind == Kind::E1 && self.lineconfig != 0 && self.lineconfig & config::CCS == 0
+    }
+
+    /// How many frames of a superframe carry a signalling bit, where they do.
+    pub fn robbed_frames(&self) -> Option<u64> {
+        (self.kind == Kind::T1).then_some(if self.lineconfig & config::D4 != 0 { 2 } else { 4 })
+    }
+
+    /// What can be said in its line configuration.
+    pub fn line_choices(&self) -> i32 {
+        match self.kind {
+            Kind::E1 => config::CCS | config::HDB3 | config::AMI | config::CRC4,
+            Kind::T1 => config::D4 | config::ESF | config::AMI | config::B8ZS,
+            Kind::Analog => 0,
+        }
+    }
+
     /// Told that its far end runs or has stopped; a loss takes its time.
     pub fn far_end(&mut self, tick: u64, running: bool) {
         match running {
+            _ if !self.is_digital() => {}
             true => (self.lost, self.loss_at) = (false, None),
             false if !self.lost => self.loss_at = self.loss_at.or(Some(tick + LOSS_TICKS)),
             false => {}
         }
+    }
+}
+
+/// The line configuration that a described span starts with.
+fn line_of(described: &description::Span) -> i32 {
+    let ami = described.coding == description::Coding::Ami;
+    match described.kind {
+        Kind::E1 => {
+            let ccs = if described.signalling == Signalling::Ccs { config::CCS } else { 0 };
+            let coding = if ami { config::AMI } else { config::HDB3 };
+            ccs | coding | if described.crc4 { config::CRC4 } else { 0 }
+        }
+        Kind::T1 => {
+            let framing = if described.framing == Framing::D4 { config::D4 } else { config::ESF };
+            framing | if ami { config::AMI } else { config::B8ZS }
+        }
+        Kind::Analog => 0,
+    }
+}
+
+/// The name of a span that is given none.
+fn name_of(number: usize, described: &description::Span) -> String {
+    match described.card {
+        None => format!("SIM/0/{number}"),
+        Some(Card::Te4) => format!("TE4/{}/{}", (number - 1) / 4, (number - 1) % 4 + 1),
+        Some(Card::Tdm24) => format!("WCTDM/{}", number - 1),
     }
 }

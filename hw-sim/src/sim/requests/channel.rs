@@ -1,16 +1,15 @@
 //! Requests on an open channel.
 
 use super::super::channel::{Channel, Mode, Open};
-use super::{ENODATA, FileId, Place, Sim, give, take};
+use super::{FileId, Place, Sim, give, take};
 use crate::Arg;
-use dahdi_abi::{BufferInfo, DialOperation, Errno, dial, flush, iomux, law, limits, policy, sig, tone};
+use dahdi_abi::{BufferInfo, Errno, flush, iomux, law, limits, policy, sig};
 
 mod number {
     numbers! {
-        AUDIOMODE BUFFER_EVENTS CHANNO CONFMUTE DIAL DIALING ECHOCANCEL ECHOCANCEL_FAX_MODE ECHOCANCEL_PARAMS
-        ECHOTRAIN FLUSH GETCONFMUTE GETEVENT GETRXBITS GETSIGFREEZE GETTONEZONE GET_BLOCKSIZE GET_BUFINFO HDLCFCSMODE
-        HDLCRAWMODE HDLC_RATE HOOK IOMUX LOOPBACK SENDTONE SETCADENCE SETLAW SETLINEAR SETSIGFREEZE SETTONEZONE
-        SETTXBITS SET_BLOCKSIZE SET_BUFINFO SYNC
+        AUDIOMODE BUFFER_EVENTS CHANNO CONFMUTE ECHOCANCEL ECHOCANCEL_FAX_MODE ECHOCANCEL_PARAMS ECHOTRAIN FLUSH
+        GETCONFMUTE GETEVENT GETSIGFREEZE GETTONEZONE GET_BLOCKSIZE GET_BUFINFO HDLCFCSMODE HDLCRAWMODE HDLC_RATE
+        IOMUX LOOPBACK SETCADENCE SETLAW SETLINEAR SETTONEZONE SET_BLOCKSIZE SET_BUFINFO SYNC
     }
 }
 
@@ -26,15 +25,15 @@ pub(super) fn serve(
     arg: &mut Arg,
 ) -> Option<Result<i32, Errno>> {
     if request == number::SETTONEZONE {
-        return Some(set_zone(sim, place, request, arg).map(|()| 0));
+        return Some(super::zones::choose(sim, place, request, arg).map(|()| 0));
     }
     let channel = sim.channel_mut(place)?;
-    let number = channel.number as i32;
+    let (number, own_law) = (channel.number as i32, channel.default_law);
     let only_on_spans = if channel.span.is_some() { audio(channel, request, arg) } else { None };
     // INDIRECT reaches channels that nobody has open; there is nothing to ask of them here.
     let open = channel.open.as_mut()?;
     let result =
-        only_on_spans.or_else(|| buffers(open, request, arg)).or_else(|| common(open, number, request, arg));
+        only_on_spans.or_else(|| buffers(open, request, arg)).or_else(|| common(open, (number, own_law), request, arg));
     let wakes = matches!(request, number::FLUSH | number::SET_BUFINFO | number::SET_BLOCKSIZE);
     if wakes && result == Some(Ok(())) {
         sim.edges.insert(file);
@@ -55,14 +54,9 @@ fn audio(channel: &mut Channel, request: u32, arg: &mut Arg) -> Option<Result<()
         number::ECHOCANCEL | number::ECHOCANCEL_PARAMS => audio_only(open),
         number::ECHOTRAIN | number::ECHOCANCEL_FAX_MODE if !has_echocan => Err(Errno::INVAL),
         number::ECHOTRAIN | number::ECHOCANCEL_FAX_MODE => Ok(()),
-        number::SETSIGFREEZE => take(arg, request).map(|on: i32| open.frozen = i32::from(on != 0)),
         number::GETSIGFREEZE => give(arg, request, &open.frozen),
         number::LOOPBACK => take(arg, request).map(|on: i32| open.looped = on != 0),
         number::BUFFER_EVENTS => take(arg, request).map(|on: i32| open.buffer_events = on != 0),
-        number::GETRXBITS => give(arg, request, &0_i32),
-        // There are neither hooks nor bits on a clear channel.
-        number::HOOK => Err(Errno::INVAL),
-        number::SETTXBITS => Err(Errno::INVAL),
         _ => return None,
     })
 }
@@ -177,14 +171,19 @@ fn wait_for(open: &mut Open, mask: i32) -> Result<i32, Errno> {
 }
 
 /// What channels of spans and pseudo channels share.
-fn common(open: &mut Open, channel: i32, request: u32, arg: &mut Arg) -> Option<Result<(), Errno>> {
+fn common(
+    open: &mut Open,
+    (channel, own_law): (i32, i32),
+    request: u32,
+    arg: &mut Arg,
+) -> Option<Result<(), Errno>> {
     Some(match request {
         number::GETEVENT => {
             let event = open.take_event();
             give(arg, request, &event)
         }
         number::CHANNO => give(arg, request, &channel),
-        number::SETLAW => take(arg, request).and_then(|wanted| set_law(open, wanted)),
+        number::SETLAW => take(arg, request).and_then(|wanted| set_law(open, wanted, own_law)),
         number::SETLINEAR => audio_only(open).and_then(|()| {
             open.linear = take::<i32>(arg, request)? != 0;
             Ok(())
@@ -194,36 +193,21 @@ fn common(open: &mut Open, channel: i32, request: u32, arg: &mut Arg) -> Option<
             Ok(())
         }),
         number::GETCONFMUTE => audio_only(open).and_then(|()| give(arg, request, &open.muted)),
-        number::GETTONEZONE => give(arg, request, &open.zone),
-        number::SENDTONE => take(arg, request).and_then(|wanted: i32| no_tone(wanted == tone::STOP)),
-        number::DIAL => {
-            take(arg, request).and_then(|wanted: DialOperation| no_tone(wanted.op == dial::CANCEL))
+        number::GETTONEZONE => {
+            let zone = open.voice.zone.as_ref().map_or(0, |zone| zone.number);
+            give(arg, request, &zone)
         }
-        number::DIALING => give(arg, request, &0_i32),
         number::SETCADENCE => Ok(()),
         _ => return None,
     })
 }
 
-/// No tones are made here: the kernel's answer where no zone has them.
-fn no_tone(stops: bool) -> Result<(), Errno> {
-    if stops { Ok(()) } else { Err(ENODATA) }
-}
-
-fn set_law(open: &mut Open, wanted: i32) -> Result<(), Errno> {
+fn set_law(open: &mut Open, wanted: i32, own: i32) -> Result<(), Errno> {
     open.law = match wanted {
-        law::DEFAULT | law::ALAW => law::ALAW,
+        law::DEFAULT => own,
+        law::ALAW => law::ALAW,
         law::MULAW => law::MULAW,
         _ => return Err(Errno::INVAL),
     };
-    Ok(())
-}
-
-fn set_zone(sim: &mut Sim, place: Place, request: u32, arg: &mut Arg) -> Result<(), Errno> {
-    let wanted: i32 = take(arg, request)?;
-    let chosen = if wanted == tone::ZONE_DEFAULT { sim.system.default_zone } else { Some(wanted) };
-    let zone = chosen.filter(|zone| sim.system.zones.contains(zone)).ok_or(Errno::INVAL)?;
-    let open = sim.channel_mut(place).and_then(|channel| channel.open.as_mut()).ok_or(Errno::INVAL)?;
-    open.zone = zone;
     Ok(())
 }

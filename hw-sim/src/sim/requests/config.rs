@@ -1,11 +1,9 @@
 //! Requests on `ctl` that configure spans, channels and zones.
 
-use super::super::channel::mode_of;
-use super::{Sim, give, take};
+use super::{Sim, give, take, zones};
 use crate::Arg;
 use dahdi_abi::{
-    AttachEchoCan, ChanConfig, DialParams, Errno, LineConfig, ToneDef, ToneDefHeader, VersionInfo, config,
-    field, law, sig, tone,
+    AttachEchoCan, ChanConfig, Errno, LineConfig, VersionInfo, config, field, law, sig,
 };
 
 mod number {
@@ -15,14 +13,8 @@ mod number {
     }
 }
 
-/// What a channel of a CCS span can be made.
-pub(super) const SIGNALLING: i32 = sig::CLEAR | sig::HDLCRAW | sig::HDLCFCS | sig::HARDHDLC;
-/// What can be said in the framing and coding bits of an E1 span.
-pub(super) const LINE: i32 = config::CCS | config::HDB3 | config::AMI | config::CRC4;
 /// The bits of `lineconfig` that are held against it.
 const FRAMING_AND_CODING: i32 = 0x1ff0;
-/// The most tones that a zone is read with.
-const MAX_TONES: i32 = 512;
 
 /// Serves a request of this group; `None` when it is of another one.
 pub(super) fn serve(sim: &mut Sim, request: u32, arg: &mut Arg) -> Option<Result<i32, Errno>> {
@@ -32,11 +24,11 @@ pub(super) fn serve(sim: &mut Sim, request: u32, arg: &mut Arg) -> Option<Result
         number::STARTUP => take(arg, request).and_then(|no| run(sim, no, true)),
         number::SHUTDOWN => take(arg, request).and_then(|no| run(sim, no, false)),
         number::ATTACH_ECHOCAN => take(arg, request).and_then(|wanted| echocan(sim, &wanted)),
-        number::LOADZONE => take(arg, request).and_then(|zone| load(sim, &zone, arg)),
-        number::FREEZONE => take(arg, request).map(|zone| free(sim, zone)),
-        number::DEFAULTZONE => take(arg, request).and_then(|zone| default_zone(sim, zone)),
+        number::LOADZONE => take(arg, request).and_then(|zone| zones::load(sim, &zone, arg)),
+        number::FREEZONE => take(arg, request).map(|zone| zones::free(sim, zone)),
+        number::DEFAULTZONE => take(arg, request).and_then(|zone| zones::set_default(sim, zone)),
         number::GET_DIALPARAMS => give(arg, request, &sim.system.dial),
-        number::SET_DIALPARAMS => take(arg, request).map(|dial| set_dial(sim, dial)),
+        number::SET_DIALPARAMS => take(arg, request).map(|dial| zones::set_dial(sim, dial)),
         number::GETVERSION => give(arg, request, &version()),
         _ => return None,
     };
@@ -56,7 +48,7 @@ fn channel_index(sim: &Sim, number: i32) -> Result<usize, Errno> {
 
 fn span(sim: &mut Sim, line: &LineConfig) -> Result<(), Errno> {
     let span = span_index(sim, line.span).ok_or(Errno::NXIO)?;
-    if line.lineconfig & FRAMING_AND_CODING & !LINE != 0 {
+    if line.lineconfig & FRAMING_AND_CODING & !sim.spans[span].line_choices() != 0 {
         return Err(Errno::INVAL);
     }
     let span = &mut sim.spans[span];
@@ -67,15 +59,13 @@ fn span(sim: &mut Sim, line: &LineConfig) -> Result<(), Errno> {
 
 fn channel(sim: &mut Sim, wanted: &ChanConfig) -> Result<(), Errno> {
     let index = channel_index(sim, wanted.chan)?;
-    if SIGNALLING & wanted.sigtype != wanted.sigtype {
+    let possible = sim.capability(index);
+    if possible & wanted.sigtype != wanted.sigtype {
         return Err(Errno::INVAL);
     }
-    let channel = &mut sim.channels[index];
-    channel.sig = wanted.sigtype;
-    channel.default_law = if wanted.deflaw == law::MULAW { law::MULAW } else { law::ALAW };
-    if let Some(open) = &mut channel.open {
-        open.mode = mode_of(wanted.sigtype);
-        open.audio = false;
+    sim.configure(index, wanted.sigtype, wanted.idlebits as u8 & 0x0f);
+    if wanted.deflaw != law::DEFAULT {
+        sim.channels[index].default_law = wanted.deflaw;
     }
     Ok(())
 }
@@ -84,11 +74,13 @@ fn run(sim: &mut Sim, number: i32, running: bool) -> Result<(), Errno> {
     let span = span_index(sim, number).ok_or(Errno::NXIO)?;
     if !running {
         // The kernel forgets what the channels were; files that are open stay so.
-        for channel in &mut sim.channels[sim.spans[span].channels.clone()] {
-            channel.sig = sig::NONE;
+        for index in sim.spans[span].channels.clone() {
+            sim.configure(index, sig::NONE, 0);
         }
     }
-    sim.set_running(span, running);
+    if sim.spans[span].is_digital() {
+        sim.set_running(span, running);
+    }
     Ok(())
 }
 
@@ -96,50 +88,6 @@ fn echocan(sim: &mut Sim, wanted: &AttachEchoCan) -> Result<(), Errno> {
     let index = channel_index(sim, wanted.chan)?;
     sim.channels[index].echocan = wanted.echocan;
     Ok(())
-}
-
-fn zone_number(zone: i32) -> Result<i32, Errno> {
-    if (0..tone::ZONE_MAX).contains(&zone) { Ok(zone) } else { Err(Errno::INVAL) }
-}
-
-/// The tones follow the header in the caller's memory; that they can be read is all that is asked of them.
-fn load(sim: &mut Sim, zone: &ToneDefHeader, arg: &mut Arg) -> Result<(), Errno> {
-    let number = zone_number(zone.zone)?;
-    if !(0..=MAX_TONES).contains(&zone.count) {
-        return Err(Errno::INVAL);
-    }
-    let tones = zone.count as usize * size_of::<ToneDef>();
-    if let Some(memory) = arg.memory.as_deref_mut() {
-        memory.read(arg.address + size_of::<ToneDefHeader>() as u64, tones)?;
-    }
-    sim.system.zones.insert(number);
-    Ok(())
-}
-
-/// A zone that is not loaded is no error: `dahdi_cfg` frees each before it loads it.
-fn free(sim: &mut Sim, zone: i32) {
-    sim.system.zones.remove(&zone);
-    sim.system.default_zone = sim.system.default_zone.filter(|default| *default != zone);
-}
-
-fn default_zone(sim: &mut Sim, zone: i32) -> Result<(), Errno> {
-    if !sim.system.zones.contains(&zone_number(zone)?) {
-        return Err(Errno::INVAL);
-    }
-    sim.system.default_zone = Some(zone);
-    Ok(())
-}
-
-/// A length outside of 10 ms to 4 s leaves what there is, as in the kernel.
-fn set_dial(sim: &mut Sim, wanted: DialParams) {
-    let was = sim.system.dial;
-    let chosen = |wanted: i32, was: i32| if (10..=4000).contains(&wanted) { wanted } else { was };
-    sim.system.dial = DialParams {
-        mfv1_tonelen: chosen(wanted.mfv1_tonelen, was.mfv1_tonelen),
-        dtmf_tonelen: chosen(wanted.dtmf_tonelen, was.dtmf_tonelen),
-        mfr2_tonelen: chosen(wanted.mfr2_tonelen, was.mfr2_tonelen),
-        reserved: [0; 3],
-    };
 }
 
 fn version() -> VersionInfo {

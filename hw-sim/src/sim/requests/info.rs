@@ -1,10 +1,12 @@
 //! Requests about a channel or a span that `ctl` answers as well, for the one that the payload names.
 
 use super::super::channel::{Channel, Open};
-use super::config::{LINE, SIGNALLING, span_index};
+use super::config::span_index;
 use super::{Place, Sim, give, take};
 use crate::Arg;
-use dahdi_abi::{ConfInfo, Errno, Gains, MaintInfo, Params, SpanInfo, SpanInfoV1, field, limits, maint, sig};
+use dahdi_abi::{
+    ConfInfo, Errno, Gains, MaintInfo, Params, SpanInfo, SpanInfoV1, alarm, field, limits, maint, sig,
+};
 
 mod number {
     numbers! {
@@ -64,7 +66,12 @@ fn audio_of(sim: &mut Sim, own: Option<Place>, number: i32) -> Result<&mut Open,
 fn get_params(sim: &mut Sim, own: Option<Place>, request: u32, arg: &mut Arg) -> Result<(), Errno> {
     let asked: Params = take(arg, request)?;
     let wants_master = own.is_none() && asked.channo & limits::GET_PARAMS_RETURN_MASTER != 0;
-    let channel = channel_of(sim, own, asked.channo & !limits::GET_PARAMS_RETURN_MASTER)?;
+    let place = named(sim, own, asked.channo & !limits::GET_PARAMS_RETURN_MASTER)?;
+    let sigcap = match place {
+        Place::Span(index) => sim.capability(index),
+        Place::Pseudo(_) => sig::NONE,
+    };
+    let channel = sim.channel_mut(place).ok_or(Errno::INVAL)?;
     let number = channel.number as i32;
     let span = channel.span;
     let mut params = Params {
@@ -72,7 +79,7 @@ fn get_params(sim: &mut Sim, own: Option<Place>, request: u32, arg: &mut Arg) ->
         spanno: span.map_or(0, |index| index as i32 + 1),
         chanpos: channel.place as i32,
         sigtype: channel.sig,
-        sigcap: if span.is_some() { SIGNALLING } else { sig::NONE },
+        sigcap,
         rxisoffhook: 0,
         rxbits: -1,
         txbits: -1,
@@ -84,7 +91,23 @@ fn get_params(sim: &mut Sim, own: Option<Place>, request: u32, arg: &mut Arg) ->
         chan_alarms: 0,
         ..channel.times
     };
+    let mut port_alarm = false;
+    if let Some(signal) = &channel.signal {
+        params.rxisoffhook = i32::from(signal.is_far_end_active());
+        match signal.port() {
+            Some(port) => port_alarm = port.alarm,
+            None => {
+                let bits = [signal.heard, signal.tx, signal.idle_bits].map(i32::from);
+                [params.rxbits, params.txbits, params.idlebits] = bits;
+                params.idlebits *= i32::from(signal.sig == sig::CAS);
+            }
+        }
+        if let Some(hook) = &signal.hook {
+            (params.txhooksig, params.rxhooksig) = (hook.tx as i32, hook.rx as i32);
+        }
+    }
     params.chan_alarms = span.map_or(0, |index| sim.spans[index].alarm_bits() as u32);
+    params.chan_alarms |= if port_alarm { alarm::RED as u32 } else { 0 };
     give(arg, request, &params)
 }
 
@@ -187,7 +210,7 @@ fn status_of(sim: &Sim, own: Option<Place>, number: i32) -> Result<SpanInfo, Err
     Ok(SpanInfo {
         spanno: index as i32 + 1,
         name: field(&span.name),
-        desc: field(&format!("Simulated E1 span {}", index + 1)),
+        desc: field(&span.description()),
         alarms: span.alarm_bits(),
         txlevel: span.buildout,
         bpvcount: errors.bipolar,
@@ -203,10 +226,10 @@ fn status_of(sim: &Sim, own: Option<Place>, number: i32) -> Result<SpanInfo, Err
         lineconfig: span.lineconfig,
         lboname: field("0 db (CSU)/0-133 feet (DSX-1)"),
         location: field(&format!("Simulated slot {}", index + 1)),
-        manufacturer: field("Demarc"),
-        devicetype: field("hw-sim E1"),
-        linecompat: LINE,
-        spantype: field("E1"),
+        manufacturer: field(span.manufacturer()),
+        devicetype: field(&span.device_type()),
+        linecompat: span.line_choices(),
+        spantype: field(span.type_word()),
         ..SpanInfo::default()
     })
 }
