@@ -12,8 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Blocks written ahead, so that a late turn of ours leaves no hole: 100 ms.
-const AHEAD: usize = 5;
+/// Blocks written ahead, so that a late turn of ours leaves no hole: 200 ms.
+const AHEAD: usize = 10;
 /// How long a caller listens to the menu before choosing.
 const LISTEN: Duration = Duration::from_millis(1500);
 /// How long the key is pressed.

@@ -20,6 +20,8 @@ const RING: Duration = Duration::from_millis(300);
 const PCMA: u8 = 8;
 /// Time between two packets.
 const PACKET: Duration = Duration::from_millis(20);
+/// How late a telephone may be and still catch up.
+const LATE: Duration = Duration::from_millis(100);
 
 /// One conversation as the agent has it.
 #[derive(Clone, Debug, Default)]
@@ -183,6 +185,10 @@ impl Phone {
 impl Ongoing {
     fn sound(&mut self, speech: &[u8]) -> io::Result<()> {
         self.listen()?;
+        // A telephone that was held up goes on from where it was: it does not say all at once what it missed.
+        if self.next_packet + LATE < Instant::now() {
+            self.next_packet = Instant::now();
+        }
         while self.next_packet <= Instant::now() {
             self.say(speech);
             self.next_packet += PACKET;
