@@ -1,5 +1,6 @@
 //! The shell of Demarc: tasks, sockets, configuration, HTTP and the command line around the pure machines.
 
+pub mod bench;
 pub mod clock;
 pub mod config;
 mod control;

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 use demarc_board::KernelDevices;
 use demarc_server::{
+    bench,
     config::{Config, DEFAULT_PATH},
     demo, error_chain,
     serve::{self, Daemon},
@@ -61,6 +62,11 @@ enum Command {
         #[arg(long, default_value = "http://127.0.0.1:8080")]
         url: String,
     },
+    /// Measure what this machine can do.
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
+    },
     /// Run the whole thing on a simulated board, with callers and agents.
     Demo {
         /// Run to a verdict and end.
@@ -75,6 +81,31 @@ enum Command {
         /// Do not mount device files; run everything in one process.
         #[arg(long)]
         in_process: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// The media engine beside a bare forwarder of the same datagrams, measured in turn.
+    Media {
+        /// Calls, of two RTP legs each; several numbers with commas for several rows.
+        #[arg(long, value_delimiter = ',', default_value = "100", value_parser = clap::value_parser!(u16).range(1..=8000))]
+        calls: Vec<u16>,
+        /// Seconds that each forwarder is measured for.
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        seconds: u64,
+        /// RTP ports that the engine's legs share, instead of a port a leg.
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1000))]
+        shared: u16,
+        /// Print one JSON object a row.
+        #[arg(long)]
+        json: bool,
+    },
+    /// One process of a measurement.
+    #[command(hide = true)]
+    Part {
+        /// Its part, as the measurement tells it.
+        part: String,
     },
 }
 
@@ -117,6 +148,7 @@ fn main() -> ExitCode {
             let (path, columns) = what.columns();
             ended(show::show(&url, path, columns, json).map(|()| true))
         }
+        Command::Bench { what } => run_bench(what),
         Command::Demo { once, calls, json, in_process } => {
             run_demo(demo::Options { once, calls: calls.into(), json, in_process })
         }
@@ -210,6 +242,16 @@ async fn stop(daemon: Daemon) -> ExitCode {
     tracing::info!("stopping: calls are cleared");
     daemon.stop().await;
     ExitCode::SUCCESS
+}
+
+fn run_bench(what: Bench) -> ExitCode {
+    match what {
+        Bench::Media { calls, seconds, shared, json } => {
+            let calls = calls.into_iter().map(usize::from).collect();
+            ended(bench::run(&bench::Options { calls, seconds, shared: shared.into(), json }))
+        }
+        Bench::Part { part } => ended(demarc_bench::run_part(&part).map(|()| true)),
+    }
 }
 
 fn run_demo(options: demo::Options) -> ExitCode {
