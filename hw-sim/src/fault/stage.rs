@@ -88,7 +88,7 @@ impl Stage {
     }
 
     /// What a channel gets of what is on the line from `tick` on; `None` when that is just it.
-    pub fn from_line(&self, span: usize, place: u32, tick: u64, line: &[u8]) -> Option<Vec<u8>> {
+    pub fn received(&self, span: usize, place: u32, tick: u64, line: &[u8]) -> Option<Vec<u8>> {
         let (span, offset) = (self.spans.get(span)?, self.offset(tick));
         let hit = |hit: &&Hit| hit.place == place && (offset..offset + line.len()).contains(&hit.octet);
         let mut hits = span.hits.iter().filter(hit).peekable();
@@ -149,8 +149,8 @@ mod tests {
         let mut sent = [0, 1, 2, 3, 4, 5, 6, 7, 8];
         stage.to_line(0, 5, &mut sent, 8);
         assert_eq!(sent[..8], [0, 1, 2, 4, 5, 6, 7, 8], "sample 3 slipped");
-        assert_eq!(stage.from_line(0, 1, 5, &[0, 1, 2, 3, 4]), Some(vec![0, 1, 2, 3, 3, 4]));
-        assert_eq!(stage.from_line(1, 1, 5, &[0]), None, "another span");
+        assert_eq!(stage.received(0, 1, 5, &[0, 1, 2, 3, 4]), Some(vec![0, 1, 2, 3, 3, 4]));
+        assert_eq!(stage.received(1, 1, 5, &[0]), None, "another span");
     }
 
     #[test]
@@ -163,7 +163,7 @@ mod tests {
         stage.to_line(0, 5, &mut sent, 8);
         assert_eq!(sent[..4], [0, 1, 2, 3]);
         assert_eq!(sent[4], 3, "sample 3 twice");
-        assert_eq!(stage.from_line(0, 1, 5, &[0, 1, 2, 3, 4]), Some(vec![0, 1, 2, 4]));
+        assert_eq!(stage.received(0, 1, 5, &[0, 1, 2, 3, 4]), Some(vec![0, 1, 2, 4]));
     }
 
     #[test]
@@ -171,8 +171,8 @@ mod tests {
         let mut stage = Stage::default();
         stage.begin(1, 5);
         stage.hit(0, 2, 5, 0x81);
-        assert_eq!(stage.from_line(0, 5, 5, &[0; 4]), Some(vec![0, 0, 0x81, 0]));
-        assert_eq!(stage.from_line(0, 4, 5, &[0; 4]), None);
+        assert_eq!(stage.received(0, 5, 5, &[0; 4]), Some(vec![0, 0, 0x81, 0]));
+        assert_eq!(stage.received(0, 4, 5, &[0; 4]), None);
     }
 
     #[test]
@@ -181,8 +181,8 @@ mod tests {
         stage.begin(1, 10);
         stage.hit(0, 9, 1, 0xff);
         stage.slip(0, 17, Change::Lost);
-        assert_eq!(stage.from_line(0, 1, 10, &[0; 8]), Some(vec![0; 8]));
-        assert_eq!(stage.from_line(0, 1, 11, &[0; 8]), Some(vec![0, 0xff, 0, 0, 0, 0, 0, 0]));
-        assert_eq!(stage.from_line(0, 1, 12, &[0, 1, 2, 3, 4, 5, 6, 7]), Some(vec![0, 2, 3, 4, 5, 6, 7]));
+        assert_eq!(stage.received(0, 1, 10, &[0; 8]), Some(vec![0; 8]));
+        assert_eq!(stage.received(0, 1, 11, &[0; 8]), Some(vec![0, 0xff, 0, 0, 0, 0, 0, 0]));
+        assert_eq!(stage.received(0, 1, 12, &[0, 1, 2, 3, 4, 5, 6, 7]), Some(vec![0, 2, 3, 4, 5, 6, 7]));
     }
 }

@@ -85,7 +85,7 @@ mod tests {
             player.add(1000, Content::Audio(vec![1, 2, 3, 4]));
             player.add(1500, Content::Audio(vec![5, 6, 7, 8]));
             player.add(4000, Content::Audio(vec![9]));
-            let mut line = vec![0; 40];
+            let mut line = [0; 40];
             for (at, part) in line.chunks_mut(piece).enumerate() {
                 player.sound((at * piece) as u64, 0xd5, part);
             }

@@ -206,7 +206,7 @@ fn receive(
 fn receive_octets(channel: &mut Channel, tick: u64, line: &mut [u8], to: &mut Findings) {
     let faults = to.faults.as_deref().filter(|faults| faults.on_line()).zip(channel.span);
     let mut changed =
-        faults.and_then(|(faults, span)| faults.stage.from_line(span, channel.place, tick, line));
+        faults.and_then(|(faults, span)| faults.stage.received(span, channel.place, tick, line));
     let line = changed.as_deref_mut().unwrap_or(line);
     if let Some(channel) = recorded(channel) {
         let content = Content::Audio(line.to_vec());

@@ -213,6 +213,11 @@ impl AsFd for Node {
     }
 }
 
+/// Ends a program in order.
+pub fn terminate(child: &mut Child) {
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).expect("it runs");
+}
+
 pub fn errno<T>(result: io::Result<T>) -> Option<i32> {
     result.err().and_then(|e| e.raw_os_error())
 }

@@ -5,6 +5,9 @@
 mod audio;
 mod calls;
 mod client;
+mod control;
 mod edges;
 mod life;
+mod run;
+mod sharing;
 mod tools;

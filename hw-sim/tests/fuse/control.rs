@@ -1,0 +1,178 @@
+//! A running simulator's control: faults, counters, recordings, captures.
+
+use crate::client::{BLOCK, HW_SIM, PATIENCE, Served, errno};
+use dahdi_abi::{SpanInfo, event, request};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+fn inject(served: &Served, words: &[&str]) -> std::process::Output {
+    Command::new(HW_SIM).arg("inject").arg(served.dir()).args(words).output().expect("hw-sim runs")
+}
+
+#[track_caller]
+fn injected(served: &Served, words: &[&str]) {
+    let output = inject(served, words);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn shown(served: &Served) -> serde_json::Value {
+    let shown = served.command(&["show", "--json"]);
+    serde_json::from_slice(&shown.stdout).expect("JSON")
+}
+
+#[track_caller]
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "{what} does not come");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn faults_are_injected_while_it_runs() {
+    let served = Served::start();
+    injected(&served, &["loss-of-signal", "span=1"]);
+    let json = shown(&served);
+    assert_eq!((&json["spans"][0]["alarm"], &json["spans"][1]["alarm"]), (&"RED".into(), &"YEL".into()));
+    injected(&served, &["clear"]);
+    assert_eq!(shown(&served)["spans"][0]["alarm"], "OK");
+
+    injected(&served, &["bit-errors", "span=2", "rate=1e-4", "seed=1"]);
+    until("a counter", || shown(&served)["spans"][1]["errors"]["crc4"].as_i64() > Some(0));
+    let text = served.command(&["show"]);
+    assert!(String::from_utf8_lossy(&text.stdout).contains("CRC-4 at the far end"), "in the table as well");
+    injected(&served, &["clear"]);
+
+    injected(&served, &["ioctl-error", "request=SPANSTAT", "span=2", "count=1"]);
+    let ctl = served.open("ctl", 0).expect("ctl");
+    let mut info = SpanInfo { spanno: 2, ..SpanInfo::default() };
+    assert_eq!(errno(ctl.ioctl(request::SPANSTAT, &mut info)), Some(libc::EIO));
+    ctl.ioctl(request::SPANSTAT, &mut info).expect("once");
+}
+
+#[test]
+fn a_wrong_fault_is_told() {
+    let served = Served::start();
+    let rows = [
+        (vec!["ais", "span=3"], 1, "span 3: there is no such span"),
+        (vec!["ais"], 2, "needs `span`"),
+        (vec!["nonsense", "span=1"], 2, "unknown variant `nonsense`"),
+        (vec!["bit-errors", "span=1", "rate=2"], 2, "a share of 0 to 1"),
+    ];
+    for (words, status, said) in rows {
+        let output = inject(&served, &words);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{words:?}: {text}");
+        assert!(text.contains(said), "{words:?}: {text}");
+    }
+    let nobody =
+        Command::new(HW_SIM).args(["inject", "/nowhere", "ais", "span=1"]).output().expect("hw-sim runs");
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&nobody.stderr).contains("start `hw-sim serve"));
+}
+
+/// Blocks of the octets 1 to 5 are all there.
+fn whole(heard: &[u8]) -> bool {
+    (1..=5).all(|n| heard.iter().filter(|octet| **octet == n).count() == BLOCK)
+}
+
+#[test]
+fn a_recording_is_made_and_replayed() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let file = place.path().join("one.rec");
+    let served = Served::start();
+    let mut recorder = Command::new(HW_SIM)
+        .args(["record", "--channels", "32,47", "--mount"])
+        .arg(served.dir())
+        .arg(&file)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("hw-sim runs");
+    let mut line = String::new();
+    BufReader::new(recorder.stdout.take().expect("a pipe")).read_line(&mut line).expect("it prints");
+    assert!(line.starts_with("recording "), "{line}");
+    let (near, far) = (served.channel(1, 32), served.channel(32, 32));
+    let (d, e) = (served.open("16", 0).expect("the D-channel"), served.open("47", 0).expect("the far one"));
+    (1..=5).for_each(|n| assert_eq!(near.write(&[n; BLOCK]).expect("room"), BLOCK));
+    d.write(&[2, 1, 0x7f, 0, 0]).expect("a frame");
+    e.read(&mut [0; 64]).expect("it arrives");
+    let mut heard = Vec::new();
+    until("the sound", || {
+        heard.extend(far.drain());
+        whole(&heard)
+    });
+    crate::client::terminate(&mut recorder);
+    assert!(recorder.wait().expect("it ends").success());
+    drop((near, far, d, e));
+
+    // Into the other span, where nobody speaks.
+    let (again, frames) = (served.channel(1, 32), served.open("16", 0).expect("the D-channel"));
+    again.drain();
+    let replay = served.command(&["replay", "--to", "32=1,47=16", file.to_str().expect("ASCII")]);
+    assert!(replay.status.success(), "{}", String::from_utf8_lossy(&replay.stderr));
+    let mut octets = [0; 64];
+    assert_eq!(frames.read(&mut octets).expect("the frame"), 5);
+    assert_eq!(octets[..3], [2, 1, 0x7f]);
+    let mut replayed = Vec::new();
+    until("the replayed sound", || {
+        replayed.extend(again.drain());
+        whole(&replayed)
+    });
+}
+
+#[test]
+fn a_wrong_recording_is_told() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let file = place.path().join("no.rec");
+    fs::write(&file, "RIFF").expect("a file");
+    let served = Served::start();
+    let rows = [
+        (served.command(&["replay", file.to_str().expect("ASCII")]), "does not begin with DEMARCR1"),
+        (served.command(&["replay", "/nowhere.rec"]), "cannot be read"),
+        (served.command(&["record", "--channels", "5-1", "/dev/null"]), "write numbers and ranges"),
+        (served.command(&["record", "--channels", "63", "/dev/null"]), "channels 63: there is no such"),
+    ];
+    for (output, said) in rows {
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && text.contains(said), "{said}: {text}");
+    }
+}
+
+#[test]
+fn tshark_decodes_the_capture() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let capture = place.path().join("d.pcap");
+    let served = Served::start_with(&["--pcap", capture.to_str().expect("ASCII")]);
+    let (near, far) =
+        (served.open("16", 0).expect("a D-channel"), served.open("47", 0).expect("the far one"));
+    let mut octets = [0; 64];
+    // SABME and UA of Q.921, then SETUP of Q.931 to 1234 in an I-frame; the network is at channel 16.
+    near.write(&[0x02, 0x01, 0x7f, 0, 0]).expect("SABME");
+    far.read(&mut octets).expect("SABME");
+    far.write(&[0x02, 0x01, 0x73, 0, 0]).expect("UA");
+    near.read(&mut octets).expect("UA");
+    let setup = [
+        &[0x02, 0x01, 0x00, 0x00, 0x08, 0x02, 0x00, 0x01, 0x05, 0x04, 0x03, 0x80, 0x90, 0xa3][..],
+        &[0x18, 0x03, 0xa9, 0x83, 0x81, 0x70, 0x05, 0x81, b'1', b'2', b'3', b'4', 0, 0],
+    ];
+    near.write(&setup.concat()).expect("SETUP");
+    far.read(&mut octets).expect("SETUP");
+    assert_eq!(near.get(request::GETEVENT), event::NONE);
+    let decoded = Command::new("tshark").arg("-r").arg(&capture).output().expect("tshark is installed");
+    let text = String::from_utf8_lossy(&decoded.stdout);
+    for words in ["SABME", "UA", "SETUP"] {
+        assert!(text.contains(words), "{words} is missing:\n{text}");
+    }
+    let broken = Command::new("tshark")
+        .arg("-r")
+        .arg(&capture)
+        .args(["-Y", "_ws.malformed"])
+        .output()
+        .expect("tshark");
+    assert!(broken.stdout.is_empty(), "{}", String::from_utf8_lossy(&broken.stdout));
+}

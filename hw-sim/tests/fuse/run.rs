@@ -1,0 +1,127 @@
+//! `hw-sim run`: programs with the simulator at `/dev/dahdi`, which nobody else sees.
+
+use crate::client::{HW_SIM, PATIENCE};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Command, Output, Stdio},
+    time::Instant,
+};
+
+fn run(program: &[&str]) -> Output {
+    Command::new(HW_SIM).args(["run", "--"]).args(program).output().expect("hw-sim runs")
+}
+
+fn text(output: &Output) -> String {
+    [&output.stdout, &output.stderr].map(|octets| String::from_utf8_lossy(octets).into_owned()).concat()
+}
+
+#[test]
+fn the_exit_status_is_the_programs() {
+    for (script, status) in [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", 137)] {
+        let output = run(&["sh", "-c", script]);
+        assert_eq!(output.status.code(), Some(status), "{script}: {}", text(&output));
+    }
+    let output = run(&["/no/such/program"]);
+    assert_eq!(output.status.code(), Some(127));
+    assert!(text(&output).contains("the program cannot be started"), "{}", text(&output));
+    let output = Command::new(HW_SIM).arg("run").output().expect("hw-sim runs");
+    assert_eq!(output.status.code(), Some(2), "no program is wrong usage");
+}
+
+#[test]
+fn only_the_program_sees_the_boards() {
+    let before = fs::read_dir("/dev/dahdi").map(|entries| entries.count()).unwrap_or_default();
+    let output = run(&[
+        "sh",
+        "-c",
+        "ls /dev/dahdi; grep -c ' /dev/dahdi ' /proc/self/mounts; echo top=$DAHDI_VIRT_TOP",
+    ]);
+    let told = text(&output);
+    let names: Vec<&str> = told.lines().collect();
+    assert!(
+        ["1", "62", "ctl", "timer", "pseudo", "channel", "chan"].iter().all(|n| names.contains(n)),
+        "{told}"
+    );
+    assert!(told.contains("top=/"), "{told}");
+    assert_eq!(fs::read_dir("/dev/dahdi").map(|entries| entries.count()).unwrap_or_default(), before);
+}
+
+#[test]
+fn a_dahdi_tool_runs_unmodified() {
+    let output = run(&["dahdi_scan"]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(text(&output).contains("type=digital-E1"), "{}", text(&output));
+}
+
+#[test]
+fn a_description_and_its_errors_are_told() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let config = place.path().join("boards.toml");
+    let with = |boards: &str, script: &str| {
+        fs::write(&config, boards).expect("a file");
+        Command::new(HW_SIM)
+            .args(["run", "--config"])
+            .arg(&config)
+            .args(["--", "sh", "-c", script])
+            .output()
+            .expect("runs")
+    };
+    let output = with("[[span]]\nname = \"lonely\"\n", "test -e /dev/dahdi/31 && ! test -e /dev/dahdi/32");
+    assert!(output.status.success(), "{}", text(&output));
+    let output = with("[[span]]\n\n[[cable]]\nfrom = 1\nto = 2\n", "true");
+    assert_eq!(output.status.code(), Some(2));
+    for words in ["boards.toml", "line 3", "goes to span 2"] {
+        assert!(text(&output).contains(words), "{words:?} is missing: {}", text(&output));
+    }
+}
+
+#[test]
+fn a_user_without_rights_runs_in_a_user_name_space() {
+    // Another place, where that user may go.
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let program = place.path().join("hw-sim");
+    fs::copy(HW_SIM, &program).expect("a copy");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(place.path(), open).expect("our own directory");
+    let nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
+    let output = Command::new("setpriv")
+        .args(nobody)
+        .arg(&program)
+        .args(["run", "--", "sh", "-c", "id -u; test -r /dev/dahdi/1 && dahdi_scan"])
+        .output()
+        .expect("setpriv runs (package util-linux)");
+    if fs::read_to_string("/proc/sys/user/max_user_namespaces").is_ok_and(|max| max.trim() == "0") {
+        assert!(text(&output).contains("no right to a mount name space"), "{}", text(&output));
+        return;
+    }
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(
+        text(&output).starts_with("65534\n") && text(&output).contains("active=yes"),
+        "{}",
+        text(&output)
+    );
+}
+
+#[test]
+fn a_signal_to_it_reaches_the_program() {
+    let mut child = Command::new(HW_SIM)
+        .args(["run", "--", "sh", "-c", "trap 'exit 9' TERM; echo started; while :; do sleep 1; done"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("hw-sim runs");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("it prints");
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).expect("it runs");
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            break status;
+        }
+        assert!(start.elapsed() < PATIENCE, "it does not end");
+        std::thread::yield_now();
+    };
+    assert_eq!(status.code(), Some(9));
+}
