@@ -32,7 +32,7 @@ bench:
 	cargo build --release --locked -p demarc-server --bin demarc
 	./target/release/demarc bench media --calls 100,300,1000,2000,4000
 	./target/release/demarc bench media --calls 100,300,1000,2000,4000 --shared 32
-	cargo bench --workspace --locked --benches
+	cargo bench --locked -p hw-sim --bench sim
 
 check:
 	cargo fmt --all -- --check
