@@ -8,6 +8,7 @@ use crate::{
     prompts::PromptLibrary,
     remote::RtpRemote,
     rtp::RtpPort,
+    shared::{Routes, SharedPort},
     socket::Socket,
     stats::{Snapshot, Totals},
 };
@@ -15,6 +16,7 @@ use demarc_model::{ChannelNo, Digit, LegId, MediaCommand, MediaEvent, PromptId, 
 use std::{
     collections::{BTreeMap, VecDeque},
     hash::{BuildHasher, RandomState},
+    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
@@ -51,7 +53,7 @@ impl Default for CoreConfig {
 }
 
 /// Octets of a datagram that are looked at; sound of 60 ms with all headers fits.
-const DATAGRAM: usize = 1500;
+pub(crate) const DATAGRAM: usize = 1500;
 /// A leg that has nothing to do is looked at once in so many ticks.
 const SELDOM: usize = 32;
 
@@ -69,6 +71,7 @@ pub struct Core {
     events: VecDeque<MediaEvent>,
     totals: Totals,
     random: u64,
+    routes: Routes,
 }
 
 impl Core {
@@ -86,6 +89,7 @@ impl Core {
             events: VecDeque::new(),
             totals: Totals::default(),
             random,
+            routes: Routes::default(),
         }
     }
 
@@ -134,6 +138,64 @@ impl Core {
         self.attach_port(now, leg, port)
     }
 
+    /// Makes a leg of an RTP stream by a port that it shares with others; `socket` only sends.
+    pub fn attach_shared(
+        &mut self,
+        now: Time,
+        leg: LegId,
+        port: SharedPort,
+        socket: Box<dyn Socket>,
+        remote: RtpRemote,
+    ) {
+        let mut rtp = RtpPort::new(socket, remote, self.random());
+        (rtp.watched, rtp.shared) = (true, Some(port));
+        if let Some(place) = self.attach_port(now, leg, rtp) {
+            self.routes.add(port, remote.address, place);
+        }
+    }
+
+    /// A datagram came to a shared port.
+    pub fn datagram(&mut self, now: Time, port: SharedPort, from: SocketAddr, datagram: &mut [u8]) {
+        let Some(place) = self.meant(port, from, datagram) else {
+            self.totals.unrouted += 1;
+            return;
+        };
+        let Some(mut leg) = self.legs[place].take() else { return };
+        let peer = leg.peer.and_then(|peer| self.legs[peer].as_deref_mut());
+        let before = leg.shared();
+        leg.datagram(now, from, datagram, peer, &mut self.events);
+        let after = leg.shared();
+        if before != after
+            && let (Some((_, before)), Some((_, after))) = (before, after)
+        {
+            self.routes.remove(port, before, place);
+            self.routes.add(port, after[0], place);
+            self.routes.follow(port, after[1], place);
+        }
+        self.put_back(place, leg);
+    }
+
+    /// The leg that a packet at a shared port is for: the only one that it can be, or the only one of its SSRC, or the
+    /// only one that has heard nothing yet. Where that leaves several it is for none: no call ever hears another.
+    fn meant(&self, port: SharedPort, from: SocketAddr, datagram: &[u8]) -> Option<usize> {
+        let places = self.routes.find(port, from);
+        if let [place] = places {
+            return Some(*place);
+        }
+        let ssrc = u32::from_be_bytes(datagram.get(8..12)?.try_into().ok()?);
+        let of = |wanted: Option<u32>| {
+            let legs = &self.legs;
+            let is = move |place: &&usize| legs[**place].as_ref().is_some_and(|leg| leg.ssrc() == wanted);
+            let mut found = places.iter().filter(is);
+            let first = found.next();
+            (first.copied(), found.next().is_none())
+        };
+        match (of(Some(ssrc)), of(None)) {
+            ((Some(place), true), _) | ((None, _), (Some(place), true)) => Some(place),
+            _ => None,
+        }
+    }
+
     /// Something waits in the socket of the leg at this place.
     pub fn readable(&mut self, now: Time, place: usize) {
         let Some(mut leg) = self.legs.get_mut(place).and_then(Option::take) else { return };
@@ -162,9 +224,15 @@ impl Core {
 
     /// Changes where and how an RTP leg sends.
     pub fn update_rtp(&mut self, _now: Time, leg: LegId, remote: RtpRemote) {
+        let place = self.places.get(&leg).copied();
+        let before = self.leg(leg).and_then(|leg| leg.shared());
         match self.leg(leg).map(|leg| &mut leg.port) {
             Some(Port::Rtp(rtp)) => rtp.update(remote),
             _ => self.refuse(),
+        }
+        if let (Some(place), Some((port, before))) = (place, before) {
+            self.routes.remove(port, before, place);
+            self.routes.add(port, remote.address, place);
         }
     }
 
@@ -172,6 +240,11 @@ impl Core {
     pub fn detach(&mut self, leg: LegId) {
         self.split(leg);
         let place = self.places.remove(&leg);
+        if let Some(place) = place
+            && let Some((port, remotes)) = self.legs[place].as_ref().and_then(|leg| leg.shared())
+        {
+            self.routes.remove(port, remotes, place);
+        }
         if let Some(leg) = place.and_then(|place| self.legs[place].take()) {
             self.totals.legs.add(&leg.stats);
             self.give_back(*leg);

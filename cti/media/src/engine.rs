@@ -4,8 +4,10 @@ use crate::{
     channel::Channel,
     core::{Core, CoreConfig},
     hook::{Source, Tap, TapId, Transform},
+    ports::RtpSocket,
     prompts::PromptLibrary,
     remote::RtpRemote,
+    shared::SharedPorts,
     stats::Snapshot,
     sys,
     watch::Watch,
@@ -71,7 +73,8 @@ const QUEUE: usize = 4096;
 pub(crate) enum Command {
     AddChannel(ChannelNo, Box<dyn Channel>),
     AttachChannel(LegId, ChannelNo),
-    AttachRtp(LegId, UdpSocket, RtpRemote),
+    AddShared(UdpSocket),
+    AttachRtp(LegId, RtpSocket, RtpRemote),
     UpdateRtp(LegId, RtpRemote),
     Detach(LegId),
     SendDigits(LegId, Vec<Digit>),
@@ -123,8 +126,18 @@ impl EngineHandle {
     }
 
     /// Makes a leg of a socket that [`crate::RtpPorts`] gave.
-    pub fn attach_rtp(&self, leg: LegId, socket: UdpSocket, remote: RtpRemote) -> Result<(), EngineError> {
-        self.give(Command::AttachRtp(leg, socket, remote))
+    pub fn attach_rtp(
+        &self,
+        leg: LegId,
+        socket: impl Into<RtpSocket>,
+        remote: RtpRemote,
+    ) -> Result<(), EngineError> {
+        self.give(Command::AttachRtp(leg, socket.into(), remote))
+    }
+
+    /// Gives the engine a port that legs share, in the order in which [`crate::RtpPorts::share`] made them.
+    pub fn add_shared(&self, socket: UdpSocket) -> Result<(), EngineError> {
+        self.give(Command::AddShared(socket))
     }
 
     /// Sends to another place or in another way from now on; the stream's numbers and times go on.
@@ -219,6 +232,7 @@ fn run(
     let mut core = Core::new(config.core.clone(), config.prompts.clone());
     core.totals_mut().real_time = config.real_time_priority.is_some_and(sys::real_time);
     let mut watch = Watch::new();
+    let mut ports = SharedPorts::default();
     let tick = config.tick.clamp(Duration::from_millis(5), Duration::from_millis(20));
     let gather = config.gather.min(Duration::from_millis(5));
     let start = sys::monotonic();
@@ -232,7 +246,7 @@ fn run(
         let now = sys::monotonic();
         busy = !places.is_empty();
         for place in places {
-            core.readable(Time(now.saturating_sub(start)), place.data() as usize);
+            ports.readable(&mut core, Time(now.saturating_sub(start)), place.data() as usize);
         }
         if now >= due {
             let delay = now.saturating_sub(due);
@@ -242,11 +256,12 @@ fn run(
             // Missed ticks have no work of their own: everything that waits is moved at once.
             due = if delay > tick { now + tick } else { due + tick };
             let now = Time(now.saturating_sub(start));
-            if !take_commands(&mut core, &watch, queue, now) {
+            if !take_commands(&mut core, &watch, &mut ports, queue, now) {
                 return;
             }
             core.tick(now);
         }
+        ports.flush(&mut core);
         while let Some(event) = core.poll_event() {
             events(event);
         }
@@ -254,22 +269,34 @@ fn run(
 }
 
 /// Carries out what waits. `false` when the engine is to end.
-fn take_commands(core: &mut Core, watch: &Watch, queue: &Receiver<Command>, now: Time) -> bool {
+fn take_commands(
+    core: &mut Core,
+    watch: &Watch,
+    ports: &mut SharedPorts,
+    queue: &Receiver<Command>,
+    now: Time,
+) -> bool {
     for _ in 0..QUEUE {
         match queue.try_recv() {
             Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
-            Ok(command) => carry_out(core, watch, command, now),
+            Ok(command) => carry_out(core, watch, ports, command, now),
             Err(TryRecvError::Empty) => break,
         }
     }
     true
 }
 
-fn carry_out(core: &mut Core, watch: &Watch, command: Command, now: Time) {
+fn carry_out(core: &mut Core, watch: &Watch, ports: &mut SharedPorts, command: Command, now: Time) {
     match command {
         Command::AddChannel(number, channel) => core.add_channel(number, channel),
         Command::AttachChannel(leg, channel) => core.attach_channel(now, leg, channel),
-        Command::AttachRtp(leg, socket, remote) => {
+        Command::AddShared(socket) => ports.add(watch, socket),
+        Command::AttachRtp(leg, RtpSocket::Shared(port, _), remote) => {
+            if let Some(shared) = ports.get(port) {
+                core.attach_shared(now, leg, port, Box::new(shared), remote);
+            }
+        }
+        Command::AttachRtp(leg, RtpSocket::Own(socket), remote) => {
             if !watch.add(&socket, core.place_for(leg)) {
                 return core.attach_rtp(now, leg, Box::new(socket), remote);
             }

@@ -7,6 +7,7 @@ use crate::{
     player::Player,
     remote::Codec,
     rtp::{Arrival, Kind, Path, RtpPort, Taken},
+    shared::SharedPort,
     stats::LegStats,
 };
 use demarc_dsp::DtmfDetector;
@@ -82,6 +83,20 @@ impl Leg {
             && rtp.path() == Path::Ordered
         {
             in_order(now, rtp, stats, peer, &mut ear);
+        }
+    }
+
+    /// The shared port of the leg, with where its far end was signalled to be and where it is.
+    pub fn shared(&self) -> Option<(SharedPort, [SocketAddr; 2])> {
+        let Port::Rtp(rtp) = &self.port else { return None };
+        rtp.shared.map(|port| (port, [rtp.source().signalled(), rtp.source().target()]))
+    }
+
+    /// The source (SSRC) of the leg's stream, once it is known.
+    pub fn ssrc(&self) -> Option<u32> {
+        match &self.port {
+            Port::Rtp(rtp) => rtp.source().ssrc(),
+            Port::Channel(_) => None,
         }
     }
 

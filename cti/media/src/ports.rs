@@ -1,8 +1,9 @@
 //! UDP ports for RTP streams.
 
+use crate::shared::SharedPort;
 use std::{
     io,
-    net::{IpAddr, UdpSocket},
+    net::{IpAddr, SocketAddr, UdpSocket},
     ops::RangeInclusive,
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -30,6 +31,34 @@ pub enum PortsError {
     },
 }
 
+/// Where a leg's RTP comes in.
+#[derive(Debug)]
+pub enum RtpSocket {
+    /// A port of its own.
+    Own(UdpSocket),
+    /// A port that many legs share, and its address.
+    Shared(SharedPort, SocketAddr),
+}
+
+impl RtpSocket {
+    /// The address to tell the peer.
+    ///
+    /// # Errors
+    /// What the system says of a socket that is not bound.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            RtpSocket::Own(socket) => socket.local_addr(),
+            RtpSocket::Shared(_, address) => Ok(*address),
+        }
+    }
+}
+
+impl From<UdpSocket> for RtpSocket {
+    fn from(socket: UdpSocket) -> RtpSocket {
+        RtpSocket::Own(socket)
+    }
+}
+
 /// Gives out the even ports of a range in turn (RFC 3550, section 11). A port is free again when its socket is closed.
 #[derive(Debug)]
 pub struct RtpPorts {
@@ -37,6 +66,8 @@ pub struct RtpPorts {
     first: u16,
     pairs: u32,
     next: AtomicU32,
+    shared: Vec<SocketAddr>,
+    next_shared: AtomicU32,
 }
 
 impl RtpPorts {
@@ -44,12 +75,41 @@ impl RtpPorts {
     pub fn new(ip: IpAddr, range: RangeInclusive<u16>) -> RtpPorts {
         let first = range.start().saturating_add(range.start() % 2);
         let pairs = if *range.end() < first { 0 } else { u32::from(range.end() - first) / 2 + 1 };
-        RtpPorts { ip, first, pairs, next: AtomicU32::new(0) }
+        RtpPorts {
+            ip,
+            first,
+            pairs,
+            next: AtomicU32::new(0),
+            shared: Vec::new(),
+            next_shared: AtomicU32::new(0),
+        }
     }
 
     /// How many streams there can be at once.
     pub fn capacity(&self) -> usize {
         self.pairs as usize
+    }
+
+    /// Makes so many ports that legs share; the engine is to be given the sockets in this order.
+    pub fn share(&mut self, count: u16) -> Result<Vec<UdpSocket>, PortsError> {
+        let mut sockets = Vec::new();
+        for _ in 0..count {
+            let socket = self.allocate()?;
+            let address = socket.local_addr().map_err(|source| PortsError::Bind { ip: self.ip, source })?;
+            self.shared.push(address);
+            sockets.push(socket);
+        }
+        Ok(sockets)
+    }
+
+    /// A place for a leg: the shared ports in turn where there are some, so that calls to one far end are spread over
+    /// them; a port of its own otherwise.
+    pub fn next(&self) -> Result<RtpSocket, PortsError> {
+        if self.shared.is_empty() {
+            return self.allocate().map(RtpSocket::Own);
+        }
+        let turn = self.next_shared.fetch_add(1, Ordering::Relaxed) as usize % self.shared.len();
+        Ok(RtpSocket::Shared(SharedPort(turn as u16), self.shared[turn]))
     }
 
     /// A bound socket that never blocks. Ports are given in turn, so a port just closed rests as long as it can.

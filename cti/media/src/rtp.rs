@@ -9,6 +9,7 @@ use crate::{
     reception::{Order, Reception},
     remote::{Codec, RtpRemote},
     sender::{HEADER, Marks, SLOT, Sender},
+    shared::SharedPort,
     socket::Socket,
     source::{Source, Verdict},
     stats::LegStats,
@@ -34,6 +35,8 @@ pub(crate) struct RtpPort {
     path: Path,
     /// Whether the engine is told when something waits in the socket.
     pub watched: bool,
+    /// The port that the leg shares with others.
+    pub shared: Option<SharedPort>,
     /// When the next packet of a prompt or a digit is due.
     due: Option<Time>,
     transform: Option<Box<dyn Transform>>,
@@ -95,6 +98,7 @@ impl RtpPort {
             reception: Reception::default(),
             path: Path::Alone,
             watched: false,
+            shared: None,
             due: None,
             transform,
         }
@@ -104,6 +108,11 @@ impl RtpPort {
     pub fn set_transform(&mut self, transform: Option<Box<dyn Transform>>) {
         self.sender.set_clock(transform.as_ref().map_or(RATE, |t| t.clock_rate()));
         self.transform = transform;
+    }
+
+    /// Who belongs to the stream.
+    pub fn source(&self) -> &Source {
+        &self.source
     }
 
     pub fn remote(&self) -> &RtpRemote {

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// A datagram socket that never blocks.
-pub trait Socket: Send {
+pub trait Socket {
     /// The next datagram, `None` when there is none now.
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<(usize, SocketAddr)>>;
 

@@ -40,6 +40,16 @@ impl Source {
         self.latched.unwrap_or(self.signalled)
     }
 
+    /// Where packets were signalled to come from.
+    pub fn signalled(&self) -> SocketAddr {
+        self.signalled
+    }
+
+    /// The source of the stream, once there is one.
+    pub fn ssrc(&self) -> Option<u32> {
+        self.ssrc
+    }
+
     /// Judges a valid packet.
     pub fn judge(&mut self, now: Time, from: SocketAddr, ssrc: u32) -> Verdict {
         let quiet = now.since(self.last) >= QUIET;

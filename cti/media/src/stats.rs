@@ -77,6 +77,8 @@ pub struct Totals {
     pub late_ticks: u64,
     /// The latest that a tick has begun.
     pub worst_delay: Duration,
+    /// Packets at shared ports that belong to no leg, or could belong to several.
+    pub unrouted: u64,
     /// Commands that named a leg, channel or prompt that is not there.
     pub refused_commands: u64,
     /// Whether the thread runs with real-time priority (`SCHED_FIFO`).

@@ -4,7 +4,7 @@ use nix::{
     sys::time::TimeSpec,
     time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep},
 };
-use std::time::Duration;
+use std::{os::fd::AsRawFd, time::Duration};
 
 /// The monotonic clock. It does not fail on Linux (clock_gettime(2) knows no error for it).
 pub(crate) fn monotonic() -> Duration {
@@ -29,4 +29,12 @@ pub(crate) fn real_time(priority: u8) -> bool {
     unsafe {
         libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const param) == 0
     }
+}
+
+/// Asks for a larger receive buffer; the system's limit (`net.core.rmem_max`) holds.
+#[allow(unsafe_code)]
+pub(crate) fn receive_buffer(socket: &impl AsRawFd, octets: i32) {
+    let (value, length) = (&raw const octets, size_of::<i32>() as u32);
+    // SAFETY: the value lives through the call, which only reads it, and is as long as it is said to be.
+    unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF, value.cast(), length) };
 }

@@ -1,8 +1,7 @@
 //! The media engine as the tasks use it: what it cannot take is logged, and the leg has no sound.
 
-use demarc_media::{EngineError, EngineHandle, RtpRemote};
+use demarc_media::{EngineError, EngineHandle, RtpRemote, RtpSocket};
 use demarc_model::{ChannelNo, LegId, MediaCommand};
-use std::net::UdpSocket;
 
 /// A handle whose commands cannot fail for the caller.
 #[derive(Clone)]
@@ -15,7 +14,7 @@ impl Media {
     }
 
     /// See [`EngineHandle::attach_rtp`].
-    pub fn attach_rtp(&self, leg: LegId, socket: UdpSocket, remote: RtpRemote) {
+    pub fn attach_rtp(&self, leg: LegId, socket: RtpSocket, remote: RtpRemote) {
         told(leg, self.0.attach_rtp(leg, socket, remote));
     }
 

@@ -14,7 +14,7 @@ use crate::{
 };
 use dahdi_abi::Devices;
 use demarc_call::{Control, Fact};
-use demarc_media::{Engine, EngineConfig, EngineError, EngineHandle, RtpPorts};
+use demarc_media::{Engine, EngineConfig, EngineError, EngineHandle, PortsError, RtpPorts};
 use demarc_model::CallId;
 use demarc_sip::{Endpoint, Network, Trunk, User};
 use demarc_store::{Reader, Store, StoreError};
@@ -63,6 +63,9 @@ pub enum ServeError {
     /// The media engine.
     #[error(transparent)]
     Media(#[from] EngineError),
+    /// The shared RTP ports.
+    #[error(transparent)]
+    Rtp(#[from] PortsError),
     /// The operating system gives no thread, or no random numbers.
     #[error("the operating system refuses a resource")]
     System(#[from] std::io::Error),
@@ -245,12 +248,16 @@ fn start_sip(
     let states = config.trunks.iter().map(|t| (t.name.get_ref().clone(), first_state(t))).collect();
     let (trunks, trunks_view) = watch::channel(states);
     let (first, last) = config.rtp_ports();
+    let mut rtp = RtpPorts::new(config.rtp.address, first..=last);
+    for socket in rtp.share(config.rtp.shared)? {
+        shared.media.0.add_shared(socket)?;
+    }
     let task = sip::SipTask {
         endpoint: Endpoint::new(shared.clock.now(), sip_config(config, &sockets)?),
         sockets,
         clock: shared.clock,
         numbers: shared.numbers.clone(),
-        rtp: RtpPorts::new(config.rtp.address, first..=last),
+        rtp,
         media: shared.media.clone(),
         control: shared.inputs.clone(),
         commands: receiver,

@@ -1,7 +1,7 @@
 //! The media engine with as many calls as asked for, as a program of its own.
 
 use crate::{Line, Parts, Ports, floor};
-use demarc_media::{Codec, Engine, EngineConfig, RtpRemote};
+use demarc_media::{Codec, Engine, EngineConfig, EngineHandle, RtpRemote, RtpSocket, SharedPort};
 use demarc_model::{LegId, MediaCommand};
 use std::{error::Error, io};
 
@@ -13,8 +13,11 @@ pub fn run(parts: &Parts) -> Result<(), Box<dyn Error>> {
     let mut config = EngineConfig::default();
     config.core.max_legs = parts.calls * 2 + 2;
     let engine = Engine::spawn(config, Box::new(|_| {}))?;
-    let sockets = floor::sockets(parts.calls * 2)?;
-    let ports = Ports::of(&sockets)?;
+    let sockets: Vec<RtpSocket> = match parts.shared {
+        0 => floor::sockets(parts.calls * 2)?.into_iter().map(RtpSocket::Own).collect(),
+        count => shared(&engine, count, parts.calls * 2)?,
+    };
+    let ports = sockets.iter().map(|socket| Ok(socket.local_addr()?.port())).collect::<io::Result<_>>()?;
     let before = resident();
     for (number, socket) in sockets.into_iter().enumerate() {
         let (leg, remote) = (LegId(number as u64), RtpRemote::new(parts.far(number).into(), Codec::Pcma));
@@ -28,7 +31,7 @@ pub fn run(parts: &Parts) -> Result<(), Box<dyn Error>> {
         }
     }
     engine.stats()?;
-    let ended = crate::tell(&ports);
+    let ended = crate::tell(&Ports { ports });
     while !ended() {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
@@ -37,6 +40,18 @@ pub fn run(parts: &Parts) -> Result<(), Box<dyn Error>> {
     println!("{}", serde_json::to_string(&line)?);
     engine.stop();
     Ok(())
+}
+
+/// Shared ports for so many legs; the two legs of a call are at different ones.
+fn shared(engine: &EngineHandle, count: usize, legs: usize) -> Result<Vec<RtpSocket>, Box<dyn Error>> {
+    let sockets = floor::sockets(count)?;
+    let addresses = sockets.iter().map(|socket| socket.local_addr()).collect::<io::Result<Vec<_>>>()?;
+    for socket in sockets {
+        engine.add_shared(socket)?;
+    }
+    Ok((0..legs)
+        .map(|leg| RtpSocket::Shared(SharedPort((leg % count) as u16), addresses[leg % count]))
+        .collect())
 }
 
 /// Octets of this process that are in memory.

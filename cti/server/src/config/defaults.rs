@@ -103,6 +103,7 @@ impl Default for Rtp {
         Rtp {
             address: default_rtp_address(),
             ports: default_rtp_ports(),
+            shared: 0,
             timeout_seconds: default_rtp_timeout(),
         }
     }

@@ -113,6 +113,10 @@ pub struct Rtp {
     /// `FIRST-LAST`; even ports are used.
     #[serde(default = "default_rtp_ports")]
     pub ports: Spanned<String>,
+    /// How many ports calls share; 0 gives each call a port of its own. Shared ports cost less from some hundred calls on;
+    /// a peer must then send from the address and port that it told in SDP, or at least from that address.
+    #[serde(default)]
+    pub shared: u16,
     /// After so many seconds without a packet on an answered call it is ended with cause 27.
     #[serde(default = "default_rtp_timeout")]
     pub timeout_seconds: u32,

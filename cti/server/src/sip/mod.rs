@@ -11,7 +11,7 @@ use crate::{
     status::TrunkState,
 };
 use demarc_call::AgentEvent;
-use demarc_media::{Direction, RtpPorts, RtpRemote};
+use demarc_media::{Direction, RtpPorts, RtpRemote, RtpSocket};
 use demarc_model::{AgentId, Cause, Destination, LegCommand, LegEvent, LegId, Number, Origin};
 use demarc_sip::{
     Codec, Endpoint, Invite, MediaDescription, Negotiated, Output, Registration, SessionEvent, SessionId,
@@ -20,7 +20,7 @@ use demarc_sip::{
 use sockets::Received;
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    net::{Ipv4Addr, SocketAddr},
 };
 use tokio::sync::watch;
 
@@ -56,7 +56,7 @@ struct SipLeg {
     /// What we describe in SDP.
     ours: MediaDescription,
     /// Its RTP socket, until the peer's address is known and the media engine gets it.
-    socket: Option<UdpSocket>,
+    socket: Option<RtpSocket>,
 }
 
 struct Running {
@@ -231,7 +231,7 @@ impl Running {
     /// A port for the leg and our description of it; `None` when all ports are in use.
     fn open_leg(&mut self, leg: LegId) -> Option<SipLeg> {
         let socket =
-            self.task.rtp.allocate().inspect_err(|error| tracing::warn!(%error, "no RTP port")).ok()?;
+            self.task.rtp.next().inspect_err(|error| tracing::warn!(%error, "no RTP port")).ok()?;
         let ours = MediaDescription::new(socket.local_addr().ok()?);
         Some(SipLeg { leg, ours, socket: Some(socket) })
     }

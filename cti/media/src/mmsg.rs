@@ -1,0 +1,193 @@
+//! Datagrams of one socket received and sent by the batch: one system call for many (recvmmsg(2), sendmmsg(2)).
+#![allow(unsafe_code)]
+
+use libc::{c_uint, iovec, mmsghdr, sockaddr_in, sockaddr_in6};
+use std::{
+    mem::{size_of, zeroed},
+    net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket},
+    os::fd::AsRawFd,
+    ptr::{addr_of_mut, null_mut},
+};
+
+/// An address as the kernel reads and writes it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+union Name {
+    v4: sockaddr_in,
+    v6: sockaddr_in6,
+}
+
+/// Places for datagrams of `SIZE` octets at most. What it points to lies in boxes that never move.
+pub(crate) struct Batch<const SIZE: usize> {
+    data: Box<[[u8; SIZE]]>,
+    names: Box<[Name]>,
+    iovecs: Box<[iovec]>,
+    headers: Box<[mmsghdr]>,
+    length: usize,
+}
+
+impl<const SIZE: usize> Batch<SIZE> {
+    pub fn new(places: usize) -> Batch<SIZE> {
+        // SAFETY: all-zero is a value of these C structures of integers and pointers.
+        let (name, io, header) = unsafe { (zeroed::<Name>(), zeroed::<iovec>(), zeroed::<mmsghdr>()) };
+        let mut batch = Batch {
+            data: vec![[0; SIZE]; places].into(),
+            names: vec![name; places].into(),
+            iovecs: vec![io; places].into(),
+            headers: vec![header; places].into(),
+            length: 0,
+        };
+        for at in 0..places {
+            batch.iovecs[at] = iovec { iov_base: batch.data[at].as_mut_ptr().cast(), iov_len: SIZE };
+            let header = &mut batch.headers[at].msg_hdr;
+            header.msg_iov = addr_of_mut!(batch.iovecs[at]);
+            header.msg_iovlen = 1;
+            header.msg_name = addr_of_mut!(batch.names[at]).cast();
+            header.msg_namelen = size_of::<Name>() as u32;
+        }
+        batch
+    }
+
+    /// Datagrams in it.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Takes what waits in the socket, as far as there are places. Returns how many came.
+    pub fn receive(&mut self, socket: &UdpSocket) -> usize {
+        for header in &mut self.headers[..self.length] {
+            header.msg_hdr.msg_namelen = size_of::<Name>() as u32; // written by the last call
+        }
+        let (headers, places) = (self.headers.as_mut_ptr(), self.headers.len() as c_uint);
+        // SAFETY: each header points to a name and an iovec of this batch, that to data of it, all with their true lengths.
+        let got = unsafe {
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                headers,
+                places,
+                libc::MSG_DONTWAIT | libc::MSG_TRUNC,
+                null_mut(),
+            )
+        };
+        self.length = usize::try_from(got).unwrap_or(0);
+        self.length
+    }
+
+    /// One that came, and where from. `None` for one that was too long for its place.
+    pub fn get(&mut self, at: usize) -> Option<(&mut [u8], SocketAddr)> {
+        let length = self.headers[at].msg_len as usize;
+        let from = self.names[at].address()?;
+        Some((self.data[at].get_mut(..length)?, from))
+    }
+
+    /// Puts one in to be sent. `false` when there is no place for it; what is longer than a place is cut.
+    pub fn push(&mut self, data: &[u8], to: SocketAddr) -> bool {
+        let at = self.length;
+        if at == self.headers.len() {
+            return false;
+        }
+        let length = data.len().min(SIZE);
+        self.data[at][..length].copy_from_slice(&data[..length]);
+        self.iovecs[at].iov_len = length;
+        self.headers[at].msg_hdr.msg_namelen = self.names[at].set(to);
+        self.length += 1;
+        true
+    }
+
+    /// Sends all that was put in; returns how many the kernel did not take.
+    pub fn send(&mut self, socket: &UdpSocket) -> usize {
+        let (mut done, mut failed) = (0, 0);
+        while done < self.length {
+            let rest = &mut self.headers[done..self.length];
+            // SAFETY: as in `receive`; the kernel reads what the headers point to and writes their lengths.
+            let sent = unsafe {
+                libc::sendmmsg(
+                    socket.as_raw_fd(),
+                    rest.as_mut_ptr(),
+                    rest.len() as c_uint,
+                    libc::MSG_DONTWAIT,
+                )
+            };
+            let sent = usize::try_from(sent).unwrap_or(0);
+            failed += usize::from(sent == 0); // the first of the rest is the one that cannot be sent
+            done += sent.max(1);
+        }
+        self.length = 0;
+        failed
+    }
+}
+
+impl Name {
+    fn address(&self) -> Option<SocketAddr> {
+        // SAFETY: every field is plain integers, so any octets are a value; the family comes first in both structures.
+        let (v4, v6) = unsafe { (self.v4, self.v6) };
+        match i32::from(v4.sin_family) {
+            libc::AF_INET => {
+                let ip = IpAddr::V4(u32::from_be(v4.sin_addr.s_addr).into());
+                Some(SocketAddr::new(ip, u16::from_be(v4.sin_port)))
+            }
+            libc::AF_INET6 => {
+                let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
+                Some(SocketAddrV6::new(ip, u16::from_be(v6.sin6_port), 0, v6.sin6_scope_id).into())
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the length of what it holds then.
+    fn set(&mut self, address: SocketAddr) -> u32 {
+        // SAFETY: all-zero is a value of both structures.
+        *self = unsafe { zeroed() };
+        match address {
+            SocketAddr::V4(address) => {
+                self.v4.sin_family = libc::AF_INET as u16;
+                self.v4.sin_port = address.port().to_be();
+                self.v4.sin_addr.s_addr = u32::from(*address.ip()).to_be();
+                size_of::<sockaddr_in>() as u32
+            }
+            SocketAddr::V6(address) => {
+                self.v6.sin6_family = libc::AF_INET6 as u16;
+                self.v6.sin6_port = address.port().to_be();
+                self.v6.sin6_addr.s6_addr = address.ip().octets();
+                self.v6.sin6_scope_id = address.scope_id();
+                size_of::<sockaddr_in6>() as u32
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_goes_through_and_what_is_too_long_is_told() {
+        for ip in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(a) = UdpSocket::bind(ip) else { continue }; // a machine without IPv6
+            let b = UdpSocket::bind(ip).unwrap();
+            let mut out = Batch::<16>::new(3);
+            assert!(out.push(b"one", b.local_addr().unwrap()) && out.push(b"three", b.local_addr().unwrap()));
+            a.send_to(&[7; 40], b.local_addr().unwrap()).unwrap();
+            assert_eq!(out.send(&a), 0);
+            let mut incoming = Batch::<16>::new(8);
+            assert_eq!(incoming.receive(&b), 3);
+            assert!(incoming.get(0).is_none());
+            assert_eq!(incoming.get(1).unwrap(), (&mut b"one".to_vec()[..], a.local_addr().unwrap()));
+            assert_eq!(incoming.get(2).unwrap().0, b"three");
+            assert_eq!(incoming.receive(&b), 0);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_sent_does_not_keep_back_the_rest() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let here = socket.local_addr().unwrap();
+        let mut out = Batch::<16>::new(3);
+        out.push(b"a", here);
+        out.push(b"b", "[2001:db8::1]:9".parse().unwrap()); // of another family than the socket
+        out.push(b"c", here);
+        assert!(!out.push(b"d", here), "full");
+        assert_eq!(out.send(&socket), 1);
+        assert_eq!(Batch::<16>::new(4).receive(&socket), 2);
+    }
+}

@@ -1,0 +1,172 @@
+//! RTP ports that many legs share: calls are told apart by where packets come from, and by SSRC where two calls have the
+//! same far end.
+//!
+//! The kernel's cost a datagram grows with the number of sockets, as each one's state is cold when its turn comes. So a
+//! thousand calls by few sockets cost less, whatever the system calls.
+
+use crate::{
+    MAX_STRETCH,
+    core::{Core, DATAGRAM},
+    mmsg::Batch,
+    sender::HEADER,
+    socket::Socket,
+    sys,
+    watch::Watch,
+};
+use demarc_model::Time;
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    io,
+    net::{IpAddr, SocketAddr, UdpSocket},
+    rc::Rc,
+};
+
+/// Packets sent with one system call at most.
+const AT_ONCE: usize = 64;
+/// Batches taken from one port before the next one's turn.
+const BATCHES: usize = 8;
+/// Shared ports are watched under numbers from here on.
+const FIRST: usize = 1 << 32;
+/// Octets that may wait in a shared port's socket: a tenth of a second of two hundred calls.
+const RECEIVE_BUFFER: i32 = 4 << 20;
+
+/// The number of a shared port: they count from 0 in the order in which the engine got them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SharedPort(pub u16);
+
+/// A shared port's socket and what waits to be sent by it.
+pub(crate) struct Shared {
+    pub socket: UdpSocket,
+    outgoing: RefCell<Batch<{ HEADER + MAX_STRETCH }>>,
+}
+
+impl Shared {
+    pub fn new(socket: UdpSocket) -> Rc<Shared> {
+        Rc::new(Shared { socket, outgoing: RefCell::new(Batch::new(AT_ONCE)) })
+    }
+
+    /// Sends what waits; returns how many packets the kernel did not take.
+    pub fn flush(&self) -> usize {
+        let mut outgoing = self.outgoing.borrow_mut();
+        if outgoing.len() == 0 { 0 } else { outgoing.send(&self.socket) }
+    }
+}
+
+/// A leg's end of a shared port: it only sends.
+pub(crate) struct SharedSocket(pub Rc<Shared>);
+
+impl Socket for SharedSocket {
+    fn receive(&mut self, _buffer: &mut [u8]) -> io::Result<Option<(usize, SocketAddr)>> {
+        Ok(None) // the engine receives for all legs at once
+    }
+
+    fn send(&mut self, data: &[u8], to: SocketAddr) -> io::Result<()> {
+        if self.0.outgoing.borrow_mut().push(data, to) {
+            return Ok(());
+        }
+        self.0.flush();
+        self.0.outgoing.borrow_mut().push(data, to);
+        Ok(())
+    }
+}
+
+/// The shared ports of an engine.
+pub(crate) struct SharedPorts {
+    ports: Vec<Rc<Shared>>,
+    incoming: Batch<DATAGRAM>,
+}
+
+impl Default for SharedPorts {
+    fn default() -> SharedPorts {
+        SharedPorts { ports: Vec::new(), incoming: Batch::new(AT_ONCE) }
+    }
+}
+
+impl SharedPorts {
+    /// A further port; it is watched under a number above all places of legs.
+    pub fn add(&mut self, watch: &Watch, socket: UdpSocket) {
+        sys::receive_buffer(&socket, RECEIVE_BUFFER);
+        watch.add(&socket, FIRST + self.ports.len());
+        self.ports.push(Shared::new(socket));
+    }
+
+    /// A leg's end of a port.
+    pub fn get(&self, port: SharedPort) -> Option<SharedSocket> {
+        self.ports.get(usize::from(port.0)).map(|shared| SharedSocket(shared.clone()))
+    }
+
+    /// Something waits in the socket that is watched under this number.
+    pub fn readable(&mut self, core: &mut Core, now: Time, number: usize) {
+        let Some(port) = number.checked_sub(FIRST) else { return core.readable(now, number) };
+        let Some(shared) = self.ports.get(port) else { return };
+        for _ in 0..BATCHES {
+            let came = self.incoming.receive(&shared.socket);
+            for at in 0..came {
+                if let Some((datagram, from)) = self.incoming.get(at) {
+                    core.datagram(now, SharedPort(port as u16), from, datagram);
+                }
+            }
+            if came < AT_ONCE {
+                break;
+            }
+        }
+    }
+
+    /// Sends what the legs have to send.
+    pub fn flush(&mut self, core: &mut Core) {
+        for shared in &self.ports {
+            core.totals_mut().legs.send_failures += shared.flush() as u64;
+        }
+    }
+}
+
+/// Which places of legs could be meant.
+#[derive(Debug, Default)]
+pub(crate) struct Routes {
+    exact: HashMap<(SharedPort, SocketAddr), Vec<usize>>,
+    by_ip: HashMap<(SharedPort, IpAddr), Vec<usize>>,
+}
+
+impl Routes {
+    /// A leg whose far end was signalled to be there.
+    pub fn add(&mut self, port: SharedPort, remote: SocketAddr, place: usize) {
+        self.exact.entry((port, remote)).or_default().push(place);
+        self.by_ip.entry((port, remote.ip())).or_default().push(place);
+    }
+
+    /// A leg whose far end sends from another port of its address.
+    pub fn follow(&mut self, port: SharedPort, from: SocketAddr, place: usize) {
+        let places = self.exact.entry((port, from)).or_default();
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+
+    /// The leg is gone, or has another far end.
+    pub fn remove(&mut self, port: SharedPort, remotes: [SocketAddr; 2], place: usize) {
+        for remote in remotes {
+            let key = (port, remote);
+            if let Some(places) = self.exact.get_mut(&key) {
+                places.retain(|other| *other != place);
+                if places.is_empty() {
+                    self.exact.remove(&key);
+                }
+            }
+        }
+        let key = (port, remotes[0].ip());
+        if let Some(places) = self.by_ip.get_mut(&key) {
+            places.retain(|other| *other != place);
+            if places.is_empty() {
+                self.by_ip.remove(&key);
+            }
+        }
+    }
+
+    /// Legs whose far end this is; when there is none, those of that address.
+    pub fn find(&self, port: SharedPort, from: SocketAddr) -> &[usize] {
+        let exact = self.exact.get(&(port, from));
+        let found = exact.or_else(|| self.by_ip.get(&(port, from.ip())));
+        found.map_or(&[], Vec::as_slice)
+    }
+}

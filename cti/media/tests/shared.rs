@@ -1,0 +1,94 @@
+//! Many legs at one shared port: each packet reaches the call it belongs to, or none.
+
+#![allow(clippy::unwrap_used)] // helpers of tests, too
+
+mod world;
+
+use demarc_media::{BLOCK, Codec, Core, CoreConfig, PromptLibrary, RtpRemote, SharedPort};
+use demarc_model::{LegId, MediaCommand, Time};
+use std::sync::Arc;
+use world::{Net, packet};
+
+const PORT: SharedPort = SharedPort(0);
+
+/// Calls of two legs each, all at one port; gives what each leg sends.
+fn calls(remotes: &[[&str; 2]]) -> (Core, Vec<[Net; 2]>) {
+    let config = CoreConfig { seed: 7, ..CoreConfig::default() };
+    let mut core = Core::new(config, Arc::new(PromptLibrary::new()));
+    let mut nets = Vec::new();
+    for (call, remotes) in remotes.iter().enumerate() {
+        let legs = [0, 1].map(|side| LegId(call as u64 * 2 + side));
+        let pair = [0, 1].map(|side| {
+            let net = Net::default();
+            let remote = RtpRemote::new(remotes[side].parse().unwrap(), Codec::Pcma);
+            core.attach_shared(Time::ZERO, legs[side], PORT, Box::new(net.clone()), remote);
+            net
+        });
+        core.command(MediaCommand::Join { a: legs[0], b: legs[1] });
+        nets.push(pair);
+    }
+    (core, nets)
+}
+
+fn arrives(core: &mut Core, at: u64, from: &str, ssrc: u32) {
+    let mut datagram = packet(8, at as u16, at as u32 * 160, ssrc, &[ssrc as u8; BLOCK]);
+    core.datagram(Time::from_millis(at * 20), PORT, from.parse().unwrap(), &mut datagram);
+}
+
+/// What a leg was sent: the first octet of each payload, and where to.
+fn heard(net: &Net) -> Vec<(u8, u16)> {
+    net.sent().iter().map(|(packet, to)| (packet[12], to.port())).collect()
+}
+
+#[test]
+fn packets_reach_the_peer_of_their_own_call() {
+    let (mut core, nets) =
+        calls(&[["192.0.2.1:1000", "192.0.2.2:2000"], ["192.0.2.1:1002", "192.0.2.2:2002"]]);
+    for at in 0..10 {
+        arrives(&mut core, at, "192.0.2.1:1000", 11);
+        arrives(&mut core, at, "192.0.2.1:1002", 12);
+        arrives(&mut core, at, "192.0.2.2:2002", 22);
+    }
+    assert_eq!(heard(&nets[0][1]), [(11, 2000); 10]);
+    assert_eq!(heard(&nets[1][1]), [(12, 2002); 10]);
+    assert_eq!(heard(&nets[1][0]), [(22, 1002); 10]);
+    assert!(heard(&nets[0][0]).is_empty());
+    arrives(&mut core, 10, "198.51.100.1:1000", 11);
+    assert_eq!((core.snapshot().totals.unrouted, heard(&nets[0][1]).len()), (1, 10));
+}
+
+#[test]
+fn a_peer_that_sends_from_another_port_is_followed_when_it_can_be_only_one() {
+    let (mut core, nets) = calls(&[["192.0.2.1:1000", "192.0.2.2:2000"], ["192.0.2.3:1000", "192.0.2.4:2000"]]);
+    (0..3).for_each(|at| arrives(&mut core, at, "192.0.2.1:5555", 11));
+    (0..3).for_each(|at| arrives(&mut core, at, "192.0.2.2:2000", 12));
+    assert_eq!(heard(&nets[0][1]), [(11, 2000); 3]);
+    assert_eq!(heard(&nets[0][0]), [(12, 5555); 3]);
+    core.detach(LegId(0));
+    arrives(&mut core, 4, "192.0.2.1:5555", 11);
+    assert_eq!(core.snapshot().totals.unrouted, 1, "its routes went with it");
+}
+
+#[test]
+fn calls_of_one_far_end_are_told_apart_by_ssrc_and_never_guessed() {
+    let (mut core, nets) = calls(&[["192.0.2.1:1000", "192.0.2.2:2000"]]);
+    arrives(&mut core, 0, "192.0.2.1:1000", 11);
+    // A second call of the same far end: what bears a new SSRC can only be its.
+    let net = Net::default();
+    let remote = RtpRemote::new("192.0.2.1:1000".parse().unwrap(), Codec::Pcma);
+    core.attach_shared(Time::ZERO, LegId(9), PORT, Box::new(net.clone()), remote);
+    let other = Net::default();
+    let far = RtpRemote::new("192.0.2.5:1000".parse().unwrap(), Codec::Pcma);
+    core.attach_shared(Time::ZERO, LegId(10), PORT, Box::new(other.clone()), far);
+    core.command(MediaCommand::Join { a: LegId(9), b: LegId(10) });
+    for at in 1..4 {
+        arrives(&mut core, at, "192.0.2.1:1000", 11);
+        arrives(&mut core, at, "192.0.2.1:1000", 33);
+    }
+    assert_eq!((heard(&nets[0][1]), heard(&other)), (vec![(11, 2000); 4], vec![(33, 1000); 3]));
+    // Two legs that have heard nothing: a packet could be for either, so it is for none.
+    let (mut core, nets) = calls(&[["192.0.2.1:1000", "192.0.2.2:2000"], ["192.0.2.1:1000", "192.0.2.2:2002"]]);
+    (0..3).for_each(|at| arrives(&mut core, at, "192.0.2.1:1000", 11));
+    assert!(nets.iter().flatten().all(|net| heard(net).is_empty()));
+    assert_eq!(core.snapshot().totals.unrouted, 3);
+}
