@@ -68,6 +68,8 @@ pub(crate) struct Call {
     /// Whether the caller's leg is answered.
     pub answered: bool,
     pub sound: Sound,
+    /// Whether it is recorded.
+    pub recorded: bool,
     pub state: State,
     pub started: Time,
     pub since: Time,
@@ -95,6 +97,7 @@ impl Call {
             early: false,
             answered: false,
             sound: Sound::Nothing,
+            recorded: false,
             state: State::Routing,
             started: now,
             since: now,

@@ -100,8 +100,12 @@ impl Control {
 
     /// The media engine says something.
     pub fn handle_media(&mut self, now: Time, event: MediaEvent) {
-        let (MediaEvent::Digit { leg, .. } | MediaEvent::PlayEnded { leg, .. } | MediaEvent::Silent { leg }) =
-            event;
+        let leg = match event {
+            MediaEvent::Digit { leg, .. }
+            | MediaEvent::PlayEnded { leg, .. }
+            | MediaEvent::Silent { leg } => leg,
+            MediaEvent::Recorded { .. } | MediaEvent::RecordingFailed { .. } => return self.recording(event),
+        };
         let Some(call) = self.legs.get(&leg).filter(|l| !l.releasing).map(|l| l.call) else { return };
         match event {
             MediaEvent::Digit { digit, .. } => self.digit(now, call, leg, digit),
@@ -109,8 +113,26 @@ impl Control {
                 self.with_menu(now, call, leg, |menu| menu.handle_play_ended(now, &prompt));
             }
             MediaEvent::Silent { .. } => self.silent(now, call, leg),
+            MediaEvent::Recorded { .. } | MediaEvent::RecordingFailed { .. } => {}
         }
         self.settle(now, call);
+    }
+
+    /// A recording ended: the call of its file may be over by now.
+    fn recording(&mut self, event: MediaEvent) {
+        match event {
+            MediaEvent::Recorded { file, millis, sha256, .. } => {
+                if let Some(call) = recorded_call(&file) {
+                    self.fact(Fact::Recorded { call, file, millis, sha256 });
+                }
+            }
+            MediaEvent::RecordingFailed { file, why, .. } => {
+                if let Some(call) = recorded_call(&file) {
+                    self.fact(Fact::RecordingFailed { call, file, why });
+                }
+            }
+            _ => {}
+        }
     }
 
     /// An agent's telephone came or went. A call that it is in goes on. Agents that are not in the plan are ignored.
@@ -333,6 +355,16 @@ impl Control {
     pub(crate) fn command(&mut self, leg: LegId, command: LegCommand) {
         self.outputs.push_back(Output::Leg(leg, command));
     }
+}
+
+/// The file that a call is recorded in.
+pub(crate) fn recording_file(call: CallId) -> String {
+    alloc::format!("call-{}.wav", call.0)
+}
+
+/// The call that a file is the recording of; `None` when the name is none that call control gives.
+pub fn recorded_call(file: &str) -> Option<CallId> {
+    file.strip_prefix("call-")?.strip_suffix(".wav")?.parse().ok().map(CallId)
 }
 
 fn leg_view(id: LegId, leg: &Leg) -> LegView {

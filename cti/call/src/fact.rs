@@ -182,7 +182,7 @@ pub enum Fact {
         /// Why.
         cause: Cause,
     },
-    /// The call is over: all its legs are. The last fact of every call, exactly once.
+    /// The call is over: all its legs are. The last fact of every call, exactly once; only its recordings may be told of later.
     CallEnded {
         /// The call.
         call: CallId,
@@ -193,6 +193,26 @@ pub enum Fact {
         /// Whether this was written at a restart, for a call that the last run left open.
         #[serde(default, skip_serializing_if = "core::ops::Not::not")]
         recovered: bool,
+    },
+    /// A recording of the call is complete. It comes after `CallEnded` where the end of the call ended it.
+    Recorded {
+        /// The call.
+        call: CallId,
+        /// The file, in the directory of recordings.
+        file: String,
+        /// How long it plays, in milliseconds.
+        millis: u64,
+        /// SHA-256 of the file, in hexadecimal.
+        sha256: String,
+    },
+    /// The call could not be recorded, or not be recorded further; it went on.
+    RecordingFailed {
+        /// The call.
+        call: CallId,
+        /// The file.
+        file: String,
+        /// What the system said.
+        why: String,
     },
     /// An agent's telephone is registered.
     AgentAvailable {
@@ -279,6 +299,8 @@ impl Fact {
             | Fact::Joined { call, .. }
             | Fact::Silent { call, .. }
             | Fact::LegReleased { call, .. }
+            | Fact::Recorded { call, .. }
+            | Fact::RecordingFailed { call, .. }
             | Fact::CallEnded { call, .. } => Some(*call),
             Fact::AgentAvailable { .. }
             | Fact::AgentGone { .. }

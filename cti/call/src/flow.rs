@@ -3,7 +3,7 @@
 use crate::{
     Fact, LeftReason, Outgoing, OverflowReason, Target,
     call::{Leg, Sound, State},
-    control::{Control, Output},
+    control::{Control, Output, recording_file},
 };
 use alloc::{string::String, sync::Arc, vec::Vec};
 use demarc_acd::Entered;
@@ -153,6 +153,13 @@ impl Control {
             State::Dialling { leg: dialled, .. } if dialled == leg => {}
             _ => return,
         }
+        let every = self.plan.recording.every_call;
+        let wanted = match &call.state {
+            State::Queued { queue, .. } => every || self.plan.recording.queues.contains(queue),
+            _ => every,
+        };
+        let records = wanted && !call.recorded;
+        call.recorded |= wanted;
         call.enter(now, State::Talking { leg });
         let (a, first, joined) = (call.a, !call.answered, call.sound == Sound::Joined);
         call.answered = true;
@@ -164,6 +171,10 @@ impl Control {
         if first {
             self.mark_answered(a);
             self.command(a, LegCommand::Answer);
+        }
+        if records {
+            // On the caller's leg, so that it goes on whoever the caller speaks with later.
+            self.media(MediaCommand::Record { leg: a, file: recording_file(id) });
         }
         if !joined {
             self.join(id, leg);

@@ -23,11 +23,11 @@ mod plan;
 mod record;
 mod snapshot;
 
-pub use control::{AgentEvent, Control, Output};
+pub use control::{AgentEvent, Control, Output, recorded_call};
 pub use demarc_acd::{AgentState, AgentView, OverflowReason, QueueSpec, QueueView, Strategy};
 pub use demarc_ivr::{Choice, MenuSpec};
 pub use fact::{Fact, LeftReason};
 pub use pattern::{Pattern, PatternError};
-pub use plan::{Limits, Outgoing, Plan, PlanError, Route, RouteOrigin, Target};
-pub use record::{CallRecord, Disposition, Ledger, MenuStep, RecordLeg};
+pub use plan::{Limits, Outgoing, Plan, PlanError, RecordPlan, Route, RouteOrigin, Target};
+pub use record::{CallRecord, Disposition, Ledger, MenuStep, RecordLeg, Recording};
 pub use snapshot::{CallState, CallView, LegView, Snapshot};

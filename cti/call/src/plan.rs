@@ -142,6 +142,15 @@ impl Default for Limits {
     }
 }
 
+/// Which calls are recorded, from the first answer of a party on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordPlan {
+    /// Every call.
+    pub every_call: bool,
+    /// Calls that came from these queues.
+    pub queues: BTreeSet<QueueName>,
+}
+
 /// Everything that call control has to know of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -159,6 +168,8 @@ pub struct Plan {
     pub trunks: BTreeSet<String>,
     /// The prompts and pieces of music there are.
     pub prompts: BTreeSet<PromptId>,
+    /// What is recorded.
+    pub recording: RecordPlan,
     /// Bounds.
     pub limits: Limits,
 }
@@ -235,6 +246,9 @@ impl Plan {
         }
         for (name, queue) in &self.queues {
             self.check_queue(name, queue)?;
+        }
+        for queue in &self.recording.queues {
+            known("recording", "queue", queue, self.queues.keys())?;
         }
         Ok(())
     }

@@ -53,6 +53,17 @@ pub struct RecordLeg {
     pub cause: Option<Cause>,
 }
 
+/// A recording of a call.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Recording {
+    /// The file, in the directory of recordings.
+    pub file: String,
+    /// How long it plays, in milliseconds.
+    pub millis: u64,
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
+}
+
 /// One call in one row: a fold over its facts. Times are milliseconds of the wall clock since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CallRecord {
@@ -88,6 +99,9 @@ pub struct CallRecord {
     pub recovered: bool,
     /// Its legs in the order they came.
     pub legs: Vec<RecordLeg>,
+    /// Its recordings.
+    #[serde(default)]
+    pub recordings: Vec<Recording>,
     /// When the caller last entered a queue and has not left it.
     #[serde(skip)]
     waiting_since_ms: Option<i64>,
@@ -124,6 +138,7 @@ impl CallRecord {
             disposition: Disposition::Failed,
             recovered: false,
             legs: [RecordLeg { leg: *leg, span, channel, cause: None }].into(),
+            recordings: Vec::new(),
             waiting_since_ms: None,
             waited_ms: 0,
         })
@@ -161,6 +176,10 @@ impl CallRecord {
                 if let Some(row) = self.leg(*leg) {
                     row.cause = Some(*cause);
                 }
+            }
+            Fact::Recorded { file, millis, sha256, .. } if self.recordings.len() < Self::MAX_ROWS => {
+                let (file, sha256) = (file.clone(), sha256.clone());
+                self.recordings.push(Recording { file, millis: *millis, sha256 });
             }
             Fact::CallEnded { cause, by_caller, recovered, .. } => {
                 self.end(at_ms, *cause, *by_caller, *recovered);

@@ -3,7 +3,7 @@
 
 use demarc_call::{
     AgentEvent, CallRecord, Choice, Control, Disposition, Ledger, Limits, MenuSpec, Outgoing, Output,
-    Pattern, Plan, QueueSpec, Route, Target,
+    Pattern, Plan, QueueSpec, RecordPlan, Route, Target,
 };
 use demarc_model::{
     AgentId, CallId, Cause, Destination, Digit, LegCommand as C, LegEvent as E, LegId, MediaCommand as M,
@@ -299,4 +299,31 @@ fn a_call_that_the_line_refused_has_its_record_and_nothing_else() {
     assert_eq!(bench.records[0].legs[0].channel, None);
     bench.call("100");
     assert_eq!(bench.control.snapshot(bench.now()).calls[0].id, CallId(2), "numbers are not given twice");
+}
+
+#[test]
+fn calls_of_a_recorded_queue_are_recorded_from_the_answer_on_and_the_file_may_come_late() {
+    let sales = QueueName("sales".into());
+    for (recording, recorded) in [
+        (RecordPlan::default(), false),
+        (RecordPlan { every_call: true, ..RecordPlan::default() }, true),
+        (RecordPlan { queues: [sales].into(), ..RecordPlan::default() }, true),
+    ] {
+        let mut bench = Bench::new(Plan { recording, ..plan() });
+        bench.agent(AgentEvent::Available);
+        bench.call("100");
+        bench.digit('2');
+        let told = bench.leg(B, E::Answered);
+        let record = Output::Media(M::Record { leg: A, file: "call-1.wav".into() });
+        assert_eq!(told.contains(&record), recorded);
+        bench.leg(B, E::Released { cause: Cause(16) });
+        bench.leg(A, E::Released { cause: Cause(16) });
+        let (file, sha256) = (String::from("call-1.wav"), String::from("5eed"));
+        let done = MediaEvent::Recorded { leg: A, file, millis: 9980, sha256, lost_millis: 0 };
+        bench.control.handle_media(bench.now(), done);
+        let Some(Output::Fact(fact)) = bench.control.poll_output() else { panic!("it is not told") };
+        assert_eq!(fact.call(), Some(CallId(1)), "although the call is over");
+    }
+    let of_none = RecordPlan { queues: [QueueName("none".into())].into(), ..RecordPlan::default() };
+    assert!(Plan { recording: of_none, ..plan() }.check().is_err());
 }

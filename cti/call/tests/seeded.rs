@@ -304,6 +304,9 @@ impl World {
                 }
             }
             MediaCommand::Split { leg } => self.part(leg),
+            MediaCommand::Record { .. }
+            | MediaCommand::MaskRecording { .. }
+            | MediaCommand::StopRecording { .. } => {}
         }
     }
 

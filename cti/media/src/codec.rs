@@ -68,6 +68,23 @@ impl Codec {
         }
     }
 
+    /// Ticks of the RTP timestamp in 20 ms.
+    pub const fn ticks(self) -> u32 {
+        self.clock_rate() / 50
+    }
+
+    /// Whether payloads of the one can be sent as they are where the other was agreed.
+    pub const fn same_coding(self, other: Codec) -> bool {
+        matches!(
+            (self, other),
+            (Codec::Pcma, Codec::Pcma)
+                | (Codec::Pcmu, Codec::Pcmu)
+                | (Codec::G722, Codec::G722)
+                | (Codec::Opus(_), Codec::Opus(_))
+                | (Codec::L16(_), Codec::L16(_))
+        )
+    }
+
     /// Whether the payload is G.711, one octet a sample.
     pub const fn is_g711(self) -> bool {
         matches!(self, Codec::Pcma | Codec::Pcmu)

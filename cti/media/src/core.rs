@@ -6,6 +6,7 @@ use crate::{
     hook::{Source, Tap, TapId, Transform},
     leg::{Leg, Port},
     prompts::PromptLibrary,
+    record::{Recorder, Recordings},
     remote::RtpRemote,
     rtp::RtpPort,
     shared::{Routes, SharedPort},
@@ -71,6 +72,7 @@ pub struct Core {
     events: VecDeque<MediaEvent>,
     totals: Totals,
     random: u64,
+    recordings: Recordings,
     routes: Routes,
 }
 
@@ -89,8 +91,14 @@ impl Core {
             events: VecDeque::new(),
             totals: Totals::default(),
             random,
+            recordings: Recordings::default(),
             routes: Routes::default(),
         }
+    }
+
+    /// Where recordings go; without it, none can be made.
+    pub fn set_recorder(&mut self, recorder: Recorder) {
+        self.recordings.set_recorder(recorder);
     }
 
     /// Gives a channel to the pool. It takes the place of one of that number; a leg that uses such a one keeps it to its
@@ -239,6 +247,7 @@ impl Core {
     /// Ends a leg; its channel goes back to the pool, empty.
     pub fn detach(&mut self, leg: LegId) {
         self.split(leg);
+        self.recordings.end(leg);
         let place = self.places.remove(&leg);
         if let Some(place) = place
             && let Some((port, remotes)) = self.legs[place].as_ref().and_then(|leg| leg.shared())
@@ -308,6 +317,26 @@ impl Core {
             },
             MediaCommand::Join { a, b } => self.join(a, b),
             MediaCommand::Split { leg } => self.split(leg),
+            MediaCommand::Record { leg, file } => self.record(leg, file),
+            MediaCommand::MaskRecording { leg, on } => {
+                if !self.recordings.mask(leg, on) {
+                    self.refuse();
+                }
+            }
+            MediaCommand::StopRecording { leg } => {
+                self.recordings.end(leg);
+                self.remove_tap(leg, Recordings::TAP);
+            }
+        }
+    }
+
+    fn record(&mut self, leg: LegId, file: String) {
+        if !self.places.contains_key(&leg) {
+            return self.refuse();
+        }
+        match self.recordings.begin(leg, &file) {
+            Ok(tap) => self.add_tap(leg, Recordings::TAP, tap),
+            Err(why) => self.events.push_back(MediaEvent::RecordingFailed { leg, file, why: why.into() }),
         }
     }
 
@@ -341,7 +370,7 @@ impl Core {
 
     /// What happened; to be asked until `None` after each tick and command.
     pub fn poll_event(&mut self) -> Option<MediaEvent> {
-        self.events.pop_front()
+        self.events.pop_front().or_else(|| self.recordings.poll_event())
     }
 
     /// A copy of all counters.

@@ -6,6 +6,7 @@ use crate::{
     hook::{Source, Tap, TapId, Transform},
     ports::RtpSocket,
     prompts::PromptLibrary,
+    record::{RecordError, Recorder},
     remote::RtpRemote,
     shared::SharedPorts,
     stats::Snapshot,
@@ -17,6 +18,7 @@ use demarc_model::{ChannelNo, Digit, LegId, MediaCommand, MediaEvent, Time};
 use std::{
     io,
     net::UdpSocket,
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel},
@@ -39,6 +41,8 @@ pub struct EngineConfig {
     pub real_time_priority: Option<u8>,
     /// The prompts that commands name.
     pub prompts: Arc<PromptLibrary>,
+    /// The directory that recordings are written to; without it, none can be made.
+    pub recordings: Option<PathBuf>,
 }
 
 impl Default for EngineConfig {
@@ -49,6 +53,7 @@ impl Default for EngineConfig {
             gather: Duration::from_micros(500),
             real_time_priority: Some(10),
             prompts: Arc::new(PromptLibrary::default()),
+            recordings: None,
         }
     }
 }
@@ -65,6 +70,9 @@ pub enum EngineError {
     /// The thread could not be started.
     #[error("cannot start the thread of the media engine")]
     Thread(#[source] io::Error),
+    /// Recordings cannot be made.
+    #[error("the media engine cannot record")]
+    Record(#[source] RecordError),
 }
 
 /// Commands that can wait at once. All are taken at each tick.
@@ -97,10 +105,12 @@ impl Engine {
         config: EngineConfig,
         events: Box<dyn FnMut(MediaEvent) + Send>,
     ) -> Result<EngineHandle, EngineError> {
+        let recorder = config.recordings.as_deref().map(Recorder::start).transpose();
+        let recorder = recorder.map_err(EngineError::Record)?;
         let (commands, queue) = sync_channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("media".into())
-            .spawn(move || run(&config, &queue, events))
+            .spawn(move || run(&config, recorder, &queue, events))
             .map_err(EngineError::Thread)?;
         Ok(EngineHandle { commands, thread: Arc::new(Mutex::new(Some(thread))) })
     }
@@ -226,10 +236,14 @@ const LATE: Duration = Duration::from_millis(10);
 
 fn run(
     config: &EngineConfig,
+    recorder: Option<Recorder>,
     queue: &Receiver<Command>,
     mut events: Box<dyn FnMut(MediaEvent) + Send>,
 ) {
     let mut core = Core::new(config.core.clone(), config.prompts.clone());
+    if let Some(recorder) = recorder {
+        core.set_recorder(recorder);
+    }
     core.totals_mut().real_time = config.real_time_priority.is_some_and(sys::real_time);
     let mut watch = Watch::new();
     let mut ports = SharedPorts::default();

@@ -2,7 +2,7 @@
 
 use crate::config::{self, Config};
 use demarc_acd::QueueSpec;
-use demarc_call::{Limits, Outgoing, Pattern, Plan, PlanError, Route, RouteOrigin, Target};
+use demarc_call::{Limits, Outgoing, Pattern, Plan, PlanError, RecordPlan, Route, RouteOrigin, Target};
 use demarc_ivr::MenuSpec;
 use demarc_media::PromptLibrary;
 use demarc_model::{AgentId, Number, PromptId, QueueName};
@@ -26,6 +26,15 @@ pub fn plan(config: &Config) -> Result<Plan, PlanError> {
         groups: config.spans.iter().map(|s| s.group.clone()).collect(),
         trunks: config.trunks.iter().map(|t| t.name.get_ref().clone()).collect(),
         prompts,
+        recording: RecordPlan {
+            every_call: config.recording.as_ref().is_some_and(|r| r.every_call),
+            queues: config
+                .recording
+                .iter()
+                .flat_map(|r| &r.queues)
+                .map(|q| QueueName(q.get_ref().clone()))
+                .collect(),
+        },
         limits: Limits { max_calls: config.max_calls, ..Limits::default() },
     };
     plan.check()?;

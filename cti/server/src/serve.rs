@@ -101,7 +101,9 @@ pub async fn start(config: &Config, base: &Path, devices: Arc<dyn Devices>) -> R
     let media = start_media(config, base, &inputs)?;
     let boards = open_boards(config, &*devices, &media)?;
     let (mut store, next_call, reader) = open_store(config)?;
-    store.append(Clock::wall_ms(), &[Fact::Started { version: env!("CARGO_PKG_VERSION").into() }])?;
+    let mut facts = vec![Fact::Started { version: env!("CARGO_PKG_VERSION").into() }];
+    facts.extend(repaired_recordings(config));
+    store.append(Clock::wall_ms(), &facts)?;
 
     let shared = Shared { clock, inputs, media: Media(media), numbers: LegNumbers::default() };
     let mut tasks = tokio::task::JoinSet::new();
@@ -173,9 +175,25 @@ fn plan(config: &Config) -> demarc_call::Plan {
 fn start_media(config: &Config, base: &Path, inputs: &Inputs) -> Result<EngineHandle, ServeError> {
     let library = prompts::load(config, base)?;
     let mut engine = EngineConfig { prompts: Arc::new(library), ..EngineConfig::default() };
+    engine.recordings = config.recordings();
     engine.core.silent_after = Duration::from_secs(config.rtp.timeout_seconds.into());
     let inputs = inputs.clone();
     Ok(Engine::spawn(engine, Box::new(move |event| inputs.offer(Input::Media(event))))?)
+}
+
+/// Recordings that the last run left unfinished, made whole. Only of calls: other files are left as they are.
+fn repaired_recordings(config: &Config) -> Vec<Fact> {
+    let Some(directory) = config.recordings() else { return Vec::new() };
+    let repaired = demarc_media::repair(&directory).unwrap_or_else(|error| {
+        tracing::error!(error = %crate::error_chain(&error), "unfinished recordings stay unfinished");
+        Vec::new()
+    });
+    let fact = |done: demarc_media::Finished| {
+        let file = done.path.file_name()?.to_str()?.to_owned();
+        let call = demarc_call::recorded_call(&file)?;
+        Some(Fact::Recorded { call, file, millis: done.length.as_millis() as u64, sha256: done.sha256 })
+    };
+    repaired.into_iter().filter_map(fact).collect()
 }
 
 fn open_store(config: &Config) -> Result<(Store, CallId, Reader), ServeError> {

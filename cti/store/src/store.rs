@@ -1,5 +1,5 @@
 use crate::{Reader, query, schema};
-use demarc_call::{CallRecord, Fact, Ledger};
+use demarc_call::{CallRecord, Fact, Ledger, Recording};
 use demarc_model::{CallId, Cause};
 use rusqlite::{Connection, Transaction, params};
 use std::{
@@ -247,12 +247,24 @@ fn write_all(tx: &Transaction<'_>, pending: &VecDeque<Pending>) -> rusqlite::Res
         if let Fact::CallOffered { call, .. } = &row.fact {
             open.execute([id(*call)])?;
         }
+        if let Fact::Recorded { call, file, millis, sha256 } = &row.fact {
+            let recording = Recording { file: file.clone(), millis: *millis, sha256: sha256.clone() };
+            add_recording(tx, *call, &recording)?;
+        }
         if let Some(record) = &row.record {
             write_record(tx, record)?;
             records += 1;
         }
     }
     Ok(records)
+}
+
+/// A recording that was complete only after the call was over; nothing where the call has no record yet.
+fn add_recording(tx: &Transaction<'_>, call: CallId, recording: &Recording) -> rusqlite::Result<()> {
+    let sql = "UPDATE calls SET record = json_set(record, '$.recordings',
+        json_insert(coalesce(json_extract(record, '$.recordings'), '[]'), '$[#]', json(?2))) WHERE id = ?1";
+    tx.prepare_cached(sql)?.execute(params![id(call), json(recording)?])?;
+    Ok(())
 }
 
 fn write_record(tx: &Transaction<'_>, record: &CallRecord) -> rusqlite::Result<()> {

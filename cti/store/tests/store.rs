@@ -139,3 +139,24 @@ fn a_database_that_cannot_be_made_says_so() {
     let error = Store::open(&PathBuf::from("/nonexistent/calls.db")).err().unwrap();
     assert!(matches!(error, StoreError::Open(_)) && error.to_string().contains("directory"), "{error}");
 }
+
+#[test]
+fn a_recording_is_in_the_record_whether_it_ends_before_the_call_or_after() {
+    let (_directory, path) = place();
+    let (mut store, _) = Store::open(&path).unwrap();
+    let recorded = |file: &str| Fact::Recorded {
+        call: CallId(1),
+        file: file.into(),
+        millis: 1980,
+        sha256: "5eed".into(),
+    };
+    store.append(1000, &[offered(1, "100"), recorded("first.wav")]).unwrap();
+    store.append(2000, &[ended(1, Cause::NORMAL_CLEARING), recorded("second.wav")]).unwrap();
+    store.append(3000, &[recorded("third.wav")]).unwrap();
+    let files = |store: &Store| -> Vec<String> {
+        let record = store.reader().call(CallId(1)).unwrap().unwrap();
+        record.recordings.into_iter().map(|r| format!("{} {} {}", r.file, r.millis, r.sha256)).collect()
+    };
+    assert_eq!(files(&store), ["first.wav 1980 5eed", "second.wav 1980 5eed", "third.wav 1980 5eed"]);
+    assert_eq!(store.append(4000, &[]).unwrap(), 5, "none of them opened the call again");
+}

@@ -92,6 +92,26 @@ pub enum MediaCommand {
         /// Either of the two.
         leg: LegId,
     },
+    /// Record the leg: what it says on the left, what it hears on the right, until it is stopped or the leg ends.
+    /// `Recorded` or `RecordingFailed` follows, after the leg's end where that ends it.
+    Record {
+        /// Who.
+        leg: LegId,
+        /// A file's name within the directory of recordings.
+        file: String,
+    },
+    /// Silence in place of both sides in the recording, or both sides again.
+    MaskRecording {
+        /// Who.
+        leg: LegId,
+        /// Whether to mask.
+        on: bool,
+    },
+    /// End the recording.
+    StopRecording {
+        /// Who.
+        leg: LegId,
+    },
 }
 
 /// What the media engine says.
@@ -115,5 +135,27 @@ pub enum MediaEvent {
     Silent {
         /// Who.
         leg: LegId,
+    },
+    /// A recording is complete. The leg may be gone by now.
+    Recorded {
+        /// Whose.
+        leg: LegId,
+        /// The file's name.
+        file: String,
+        /// How long it plays, in milliseconds.
+        millis: u64,
+        /// SHA-256 of the file, in hexadecimal.
+        sha256: String,
+        /// Milliseconds that are missing because the disk did not keep up.
+        lost_millis: u64,
+    },
+    /// A recording could not be made, or not be made further; what there is of it is kept. The call goes on.
+    RecordingFailed {
+        /// Whose.
+        leg: LegId,
+        /// The file's name.
+        file: String,
+        /// What the system said.
+        why: String,
     },
 }

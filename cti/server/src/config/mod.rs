@@ -42,6 +42,8 @@ pub struct Config {
     /// Addresses for RTP.
     #[serde(default)]
     pub rtp: Rtp,
+    /// What is recorded, and where to; without it, nothing.
+    pub recording: Option<Recording>,
     /// Most calls at one time; further ones get cause 42.
     #[serde(default = "default_max_calls")]
     pub max_calls: usize,
@@ -66,6 +68,21 @@ pub struct Config {
     /// Which number goes where, `[[route]]`.
     #[serde(default, rename = "route")]
     pub routes: Vec<Route>,
+}
+
+/// `[recording]`: calls are recorded from the first answer of a party on, the caller on the left side and what it hears on
+/// the right.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recording {
+    /// Directory of the files; `recordings` in the state directory when left out.
+    pub directory: Option<PathBuf>,
+    /// Whether every call is recorded.
+    #[serde(default)]
+    pub every_call: bool,
+    /// Queues whose calls are recorded.
+    #[serde(default)]
+    pub queues: Vec<Spanned<String>>,
 }
 
 /// `[devices]`
@@ -344,6 +361,12 @@ impl Config {
         crate::plan::plan(&config)
             .map_err(|e| ConfigError::Plan { path: path.into(), problem: crate::error_chain(&e) })?;
         Ok(config)
+    }
+
+    /// The directory of recordings, where any are made.
+    pub fn recordings(&self) -> Option<PathBuf> {
+        let recording = self.recording.as_ref()?;
+        Some(recording.directory.clone().unwrap_or_else(|| self.state.join("recordings")))
     }
 
     /// The SIP listeners.

@@ -1,0 +1,161 @@
+//! The thread that writes.
+
+use super::{Shared, wav};
+use demarc_model::{LegId, MediaEvent};
+use rtrb::Consumer;
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::Ordering,
+        mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+/// How often everything that waits is written: what is lost when the program is killed, and a fifteenth of what a ring
+/// holds.
+const TURN: Duration = Duration::from_millis(200);
+
+/// A recording to be.
+pub(super) struct Job {
+    pub leg: LegId,
+    pub path: PathBuf,
+    pub ring: Consumer<u8>,
+    pub shared: Arc<Shared>,
+}
+
+/// A recording on its way. Without a file it has failed, and what comes is thrown away.
+struct Recording {
+    job: Job,
+    file: Option<File>,
+}
+
+pub(super) struct Writer {
+    queue: Receiver<Job>,
+    events: SyncSender<MediaEvent>,
+    recordings: Vec<Recording>,
+    finisher: Option<(Sender<(LegId, PathBuf, u64)>, JoinHandle<()>)>,
+}
+
+impl Writer {
+    pub fn new(queue: Receiver<Job>, events: SyncSender<MediaEvent>) -> Writer {
+        Writer { queue, events, recordings: Vec::new(), finisher: None }
+    }
+
+    /// Until there is nobody to give jobs, and the last recording has ended.
+    pub fn run(mut self) {
+        let (finished, files) = channel();
+        let events = self.events.clone();
+        let finisher = std::thread::Builder::new().name("recordings".into()).spawn(move || {
+            for (leg, path, lost) in files {
+                finish(&events, leg, path, lost);
+            }
+        });
+        self.finisher = finisher.ok().map(|thread| (finished, thread));
+        let mut open = true;
+        while open || !self.recordings.is_empty() {
+            match self.queue.recv_timeout(TURN) {
+                Ok(job) => {
+                    self.open(job);
+                    while let Ok(job) = self.queue.try_recv() {
+                        self.open(job);
+                    }
+                    if open {
+                        continue; // a turn is counted from the last beginning: rings have room for many
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    open = false;
+                    self.recordings.iter().for_each(|r| r.job.shared.ended.store(true, Ordering::Release));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            self.turn();
+        }
+        if let Some((finished, thread)) = self.finisher.take() {
+            drop(finished);
+            let _ = thread.join();
+        }
+    }
+
+    fn open(&mut self, job: Job) {
+        let created = File::create(wav::unfinished(&job.path)).and_then(|mut file| {
+            file.write_all(&wav::header(0))?;
+            Ok(file)
+        });
+        match created {
+            Ok(file) => self.recordings.push(Recording { job, file: Some(file) }),
+            Err(error) => {
+                self.failed(job.leg, &job.path, &error);
+                self.recordings.push(Recording { job, file: None });
+            }
+        }
+    }
+
+    fn turn(&mut self) {
+        let mut failures = Vec::new();
+        let mut ended = Vec::new();
+        self.recordings.retain_mut(|recording| {
+            let last = recording.job.shared.ended.load(Ordering::Acquire);
+            if let Err(error) = recording.write() {
+                failures.push((recording.job.leg, recording.job.path.clone(), error));
+                recording.file = None;
+            }
+            if last {
+                let lost = recording.job.shared.lost.load(Ordering::Relaxed);
+                ended.push((recording.job.leg, recording.job.path.clone(), lost));
+            }
+            !last
+        });
+        failures.iter().for_each(|(leg, path, error)| self.failed(*leg, path, error));
+        for (leg, path, lost) in ended {
+            match &self.finisher {
+                Some((finished, _)) => drop(finished.send((leg, path, lost))),
+                None => finish(&self.events, leg, path, lost),
+            }
+        }
+    }
+
+    fn failed(&self, leg: LegId, path: &std::path::Path, error: &io::Error) {
+        let event = MediaEvent::RecordingFailed { leg, file: name(path), why: error.to_string() };
+        let _ = self.events.try_send(event); // nobody listens any more
+    }
+}
+
+impl Recording {
+    fn write(&mut self) -> io::Result<()> {
+        let waiting = self.job.ring.slots();
+        let Ok(chunk) = self.job.ring.read_chunk(waiting) else { return Ok(()) };
+        let (first, second) = chunk.as_slices();
+        let written = match &mut self.file {
+            Some(file) => file.write_all(first).and_then(|()| file.write_all(second)),
+            None => Ok(()),
+        };
+        chunk.commit_all();
+        written
+    }
+}
+
+fn name(path: &std::path::Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// What was written before a failure is a recording too.
+fn finish(events: &SyncSender<MediaEvent>, leg: LegId, path: PathBuf, lost: u64) {
+    let file = name(&path);
+    let event = match wav::finish(&path) {
+        Ok(done) => MediaEvent::Recorded {
+            leg,
+            file,
+            millis: done.length.as_millis() as u64,
+            sha256: done.sha256,
+            lost_millis: lost * 20,
+        },
+        Err(error) => MediaEvent::RecordingFailed { leg, file, why: error.to_string() },
+    };
+    let _ = events.try_send(event);
+}
