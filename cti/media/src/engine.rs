@@ -9,6 +9,7 @@ use crate::{
     record::{RecordError, Recorder},
     remote::RtpRemote,
     shared::SharedPorts,
+    socket::OwnSocket,
     stats::Snapshot,
     sys,
     watch::Watch,
@@ -312,9 +313,9 @@ fn carry_out(core: &mut Core, watch: &Watch, ports: &mut SharedPorts, command: C
         }
         Command::AttachRtp(leg, RtpSocket::Own(socket), remote) => {
             if !watch.add(&socket, core.place_for(leg)) {
-                return core.attach_rtp(now, leg, Box::new(socket), remote);
+                return core.attach_rtp(now, leg, Box::new(OwnSocket::new(socket)), remote);
             }
-            core.attach_watched(now, leg, Box::new(socket), remote);
+            core.attach_watched(now, leg, Box::new(OwnSocket::new(socket)), remote);
         }
         Command::UpdateRtp(leg, remote) => core.update_rtp(now, leg, remote),
         Command::Detach(leg) => core.detach(leg),

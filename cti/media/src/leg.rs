@@ -8,6 +8,7 @@ use crate::{
     remote::Codec,
     rtp::{Arrival, Kind, Path, RtpPort, Taken},
     shared::SharedPort,
+    source::QUIET,
     stats::LegStats,
 };
 use demarc_dsp::DtmfDetector;
@@ -154,6 +155,11 @@ impl Leg {
         };
         if !expected {
             self.heard = now;
+        }
+        if now.since(self.heard) >= QUIET
+            && let Port::Rtp(rtp) = &mut self.port
+        {
+            rtp.release();
         }
         if self.silent || now.since(self.heard) < after {
             return None;

@@ -19,6 +19,8 @@ use demarc_model::{Digit, Time};
 use rtp_rs::RtpReader;
 use std::{io, mem::discriminant, net::SocketAddr, ops::Range};
 
+/// After so many packets a socket is held to where they come from.
+const HOLD: u64 = 32;
 /// Slots made up for at once after a delay.
 const SLOTS: u32 = 10;
 
@@ -110,6 +112,11 @@ impl RtpPort {
         self.transform = transform;
     }
 
+    /// Nothing came for a while: the peer may have moved.
+    pub fn release(&mut self) {
+        self.socket.hold(None);
+    }
+
     /// Who belongs to the stream.
     pub fn source(&self) -> &Source {
         &self.source
@@ -121,6 +128,7 @@ impl RtpPort {
 
     pub fn update(&mut self, remote: RtpRemote) {
         if remote.address != self.remote.address {
+            self.socket.hold(None);
             self.source = Source::new(remote.address);
         }
         if remote.codec != self.remote.codec {
@@ -189,6 +197,9 @@ impl RtpPort {
             marked: packet.mark(),
             fresh: verdict == Verdict::NewStream,
         };
+        if stats.packets_in % HOLD == 0 {
+            self.socket.hold(Some(from)); // it has proven itself
+        }
         let order = self.reception.packet(now, marks.sequence, marks.timestamp);
         let start = packet.payload_offset();
         Taken::Packet(Arrival { kind, marks, payload: start..start + payload.len(), order })

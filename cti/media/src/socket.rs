@@ -1,5 +1,6 @@
 //! The seam to the network, so that the core runs without one.
 
+use crate::sys;
 use std::{
     io,
     net::{SocketAddr, UdpSocket},
@@ -12,6 +13,49 @@ pub trait Socket {
 
     /// Sends one datagram, or fails at once.
     fn send(&mut self, data: &[u8], to: SocketAddr) -> io::Result<()>;
+
+    /// Takes datagrams from this address only, or from all again; a hint that a socket may leave unheeded.
+    fn hold(&mut self, _from: Option<SocketAddr>) {}
+}
+
+/// A leg's own socket. While it is held to its peer, the kernel drops what others send before it costs anything, so that
+/// a flood cannot push the peer's packets out of the buffer; and knows the way to the peer without looking it up.
+pub(crate) struct OwnSocket {
+    socket: UdpSocket,
+    held: Option<SocketAddr>,
+}
+
+impl OwnSocket {
+    pub fn new(socket: UdpSocket) -> OwnSocket {
+        OwnSocket { socket, held: None }
+    }
+}
+
+impl Socket for OwnSocket {
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<(usize, SocketAddr)>> {
+        self.socket.receive(buffer)
+    }
+
+    fn send(&mut self, data: &[u8], to: SocketAddr) -> io::Result<()> {
+        if self.held == Some(to) {
+            self.socket.send(data).map(|_| ())
+        } else {
+            self.socket.send_to(data, to).map(|_| ())
+        }
+    }
+
+    fn hold(&mut self, from: Option<SocketAddr>) {
+        if self.held == from {
+            return;
+        }
+        let done = match from {
+            Some(from) => self.socket.connect(from).is_ok(),
+            None => sys::disconnect(&self.socket),
+        };
+        if done {
+            self.held = from;
+        }
+    }
 }
 
 impl Socket for UdpSocket {

@@ -4,7 +4,7 @@ use demarc_model::Time;
 use std::{net::SocketAddr, time::Duration};
 
 /// After so long without a packet, another port of the same address, or another SSRC, may take over at once.
-const QUIET: Duration = Duration::from_millis(500);
+pub(crate) const QUIET: Duration = Duration::from_millis(500);
 /// Packets in a row that another SSRC needs while the old one may still be there (RFC 3550, A.1: MIN_SEQUENTIAL).
 const PROBATION: u8 = 2;
 

@@ -38,3 +38,12 @@ pub(crate) fn receive_buffer(socket: &impl AsRawFd, octets: i32) {
     // SAFETY: the value lives through the call, which only reads it, and is as long as it is said to be.
     unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF, value.cast(), length) };
 }
+
+/// Undoes a datagram socket's `connect`.
+#[allow(unsafe_code)]
+pub(crate) fn disconnect(socket: &impl AsRawFd) -> bool {
+    let nobody = libc::sockaddr { sa_family: libc::AF_UNSPEC as u16, sa_data: [0; 14] };
+    let length = size_of::<libc::sockaddr>() as u32;
+    // SAFETY: the address lives through the call, which only reads it, and is as long as it is said to be.
+    unsafe { libc::connect(socket.as_raw_fd(), &raw const nobody, length) == 0 }
+}

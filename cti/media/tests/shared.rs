@@ -59,7 +59,8 @@ fn packets_reach_the_peer_of_their_own_call() {
 
 #[test]
 fn a_peer_that_sends_from_another_port_is_followed_when_it_can_be_only_one() {
-    let (mut core, nets) = calls(&[["192.0.2.1:1000", "192.0.2.2:2000"], ["192.0.2.3:1000", "192.0.2.4:2000"]]);
+    let (mut core, nets) =
+        calls(&[["192.0.2.1:1000", "192.0.2.2:2000"], ["192.0.2.3:1000", "192.0.2.4:2000"]]);
     (0..3).for_each(|at| arrives(&mut core, at, "192.0.2.1:5555", 11));
     (0..3).for_each(|at| arrives(&mut core, at, "192.0.2.2:2000", 12));
     assert_eq!(heard(&nets[0][1]), [(11, 2000); 3]);
@@ -87,7 +88,8 @@ fn calls_of_one_far_end_are_told_apart_by_ssrc_and_never_guessed() {
     }
     assert_eq!((heard(&nets[0][1]), heard(&other)), (vec![(11, 2000); 4], vec![(33, 1000); 3]));
     // Two legs that have heard nothing: a packet could be for either, so it is for none.
-    let (mut core, nets) = calls(&[["192.0.2.1:1000", "192.0.2.2:2000"], ["192.0.2.1:1000", "192.0.2.2:2002"]]);
+    let (mut core, nets) =
+        calls(&[["192.0.2.1:1000", "192.0.2.2:2000"], ["192.0.2.1:1000", "192.0.2.2:2002"]]);
     (0..3).for_each(|at| arrives(&mut core, at, "192.0.2.1:1000", 11));
     assert!(nets.iter().flatten().all(|net| heard(net).is_empty()));
     assert_eq!(core.snapshot().totals.unrouted, 3);

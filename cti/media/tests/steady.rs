@@ -1,0 +1,127 @@
+//! Once calls are up, nothing is allocated: counted for bridges of RTP streams and of channels to RTP.
+
+#![allow(clippy::unwrap_used, unsafe_code)] // helpers of tests; and an allocator is unsafe by its trait
+
+use demarc_media::{
+    BLOCK, Channel, ChannelFault, ChannelRead, Codec, Core, CoreConfig, PromptLibrary, RtpRemote,
+};
+use demarc_model::{ChannelNo, LegId, MediaCommand, Time};
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    net::UdpSocket,
+    sync::Arc,
+};
+
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: everything is left to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// A board's channel that says silence, one block each time it is asked twice.
+#[derive(Default)]
+struct Quiet(bool);
+
+impl Channel for Quiet {
+    fn read(&mut self, block: &mut [u8; BLOCK]) -> Result<ChannelRead, ChannelFault> {
+        self.0 = !self.0;
+        block.fill(0xD5);
+        Ok(if self.0 { ChannelRead::Block(BLOCK) } else { ChannelRead::Nothing })
+    }
+
+    fn write(&mut self, _block: &[u8; BLOCK]) -> Result<bool, ChannelFault> {
+        Ok(true)
+    }
+
+    fn flush(&mut self) -> Result<(), ChannelFault> {
+        Ok(())
+    }
+
+    fn read_overruns(&self) -> u64 {
+        0
+    }
+}
+
+fn socket() -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_nonblocking(true).unwrap();
+    socket
+}
+
+struct Phone {
+    socket: UdpSocket,
+    place: usize,
+    near: std::net::SocketAddr,
+}
+
+impl Phone {
+    fn attach(core: &mut Core, leg: u64) -> Phone {
+        let (socket, ours) = (socket(), socket());
+        let near = ours.local_addr().unwrap();
+        let remote = RtpRemote::new(socket.local_addr().unwrap(), Codec::Pcma);
+        let place = core.attach_watched(Time::ZERO, LegId(leg), Box::new(ours), remote).unwrap();
+        Phone { socket, place, near }
+    }
+
+    fn say(&self, core: &mut Core, now: Time, at: u64) {
+        let mut packet = [0xD5; 12 + BLOCK];
+        packet[..2].copy_from_slice(&[0x80, 8]);
+        packet[2..4].copy_from_slice(&(at as u16).to_be_bytes());
+        packet[4..8].copy_from_slice(&(at as u32 * 160).to_be_bytes());
+        packet[8..12].copy_from_slice(&7_u32.to_be_bytes());
+        self.socket.send_to(&packet, self.near).unwrap();
+        core.readable(now, self.place);
+    }
+
+    fn hear(&self) -> usize {
+        let mut data = [0; 1500];
+        std::iter::from_fn(|| self.socket.recv(&mut data).ok()).count()
+    }
+}
+
+#[test]
+fn a_call_that_is_up_allocates_nothing() {
+    let mut core = Core::new(CoreConfig { seed: 7, ..CoreConfig::default() }, Arc::new(PromptLibrary::new()));
+    let [a, b, c] = [1, 2, 3].map(|leg| Phone::attach(&mut core, leg));
+    let channel = ChannelNo::new(1).unwrap();
+    core.add_channel(channel, Box::new(Quiet::default()));
+    core.attach_channel(Time::ZERO, LegId(4), channel);
+    core.command(MediaCommand::Join { a: LegId(1), b: LegId(2) });
+    core.command(MediaCommand::Join { a: LegId(3), b: LegId(4) });
+    let mut heard = [0; 3];
+    let mut before = 0;
+    for at in 0..2050 {
+        let now = Time::from_millis(at * 20);
+        if at == 50 {
+            before = COUNT.with(Cell::get);
+            heard = [0; 3];
+        }
+        for (phone, heard) in [&a, &b, &c].into_iter().zip(&mut heard) {
+            phone.say(&mut core, now, at);
+            *heard += phone.hear();
+        }
+        core.tick(now);
+    }
+    heard.iter_mut().zip([&a, &b, &c]).for_each(|(heard, phone)| *heard += phone.hear());
+    assert_eq!(COUNT.with(Cell::get) - before, 0, "allocations in 2000 blocks of 2 calls");
+    assert!(heard.iter().all(|heard| (1999..=2002).contains(heard)), "{heard:?}");
+    assert_eq!(core.snapshot().totals.legs.lost, 0);
+}
