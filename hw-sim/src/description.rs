@@ -183,7 +183,9 @@ pub enum DescriptionError {
         span: usize,
     },
     /// A cable between kinds that do not fit.
-    #[error("a cable goes from span {from} to span {to}; both must be E1, both T1, or analog cards whose ports face FXS to FXO")]
+    #[error(
+        "a cable goes from span {from} to span {to}; both must be E1, both T1, or analog cards whose ports face FXS to FXO"
+    )]
     CableKinds {
         /// One end.
         from: SpanNo,
@@ -336,8 +338,7 @@ impl Description {
         let firsts = self.first_channels();
         let has = |channel: ChannelNo| {
             let number = u32::from(channel.get());
-            let ranges =
-                firsts.iter().zip(&self.spans).map(|(first, span)| *first..first + span.places());
+            let ranges = firsts.iter().zip(&self.spans).map(|(first, span)| *first..first + span.places());
             ranges.into_iter().any(|range| range.contains(&number))
         };
         let known = |target: &Target| match target {

@@ -64,6 +64,26 @@ enum Command {
         /// Which
         alarm: AlarmWord,
     },
+    /// Pull the board of a span of a running simulator out of its slot, or put it back
+    Board {
+        /// Where the boards are served
+        #[arg(long, value_name = "DIR")]
+        mount: PathBuf,
+        /// The span's number
+        span: u16,
+        /// Which
+        act: BoardWord,
+    },
+    /// Cut the line of an analog port of a running simulator, or mend it
+    Line {
+        /// Where the boards are served
+        #[arg(long, value_name = "DIR")]
+        mount: PathBuf,
+        /// The channel's number
+        channel: u16,
+        /// Which
+        act: LineWord,
+    },
     /// Let something go wrong in a running simulator
     ///
     /// KIND is a kind of `[[fault]]`, with its keys as key=value: `loss-of-signal span=1 for=2`, `bit-errors span=1
@@ -126,6 +146,36 @@ enum AlarmWord {
     Yellow,
     Blue,
     Ok,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum BoardWord {
+    Out,
+    In,
+}
+
+impl BoardWord {
+    fn word(self) -> &'static str {
+        match self {
+            BoardWord::Out => "out",
+            BoardWord::In => "in",
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LineWord {
+    Cut,
+    Mend,
+}
+
+impl LineWord {
+    fn word(self) -> &'static str {
+        match self {
+            LineWord::Cut => "cut",
+            LineWord::Mend => "mend",
+        }
+    }
 }
 
 impl AlarmWord {
@@ -196,6 +246,8 @@ fn main() -> ExitCode {
         Command::Serve { mount, config, pcap } => done(serve(&mount, config.as_deref(), pcap.as_deref())),
         Command::Show { mount, json } => done(show(&mount, json)),
         Command::Alarm { mount, span, alarm } => done(inject::alarm(&mount, span, alarm.word())),
+        Command::Board { mount, span, act } => done(inject::board(&mount, span, act.word())),
+        Command::Line { mount, channel, act } => done(inject::line(&mount, channel, act.word())),
         Command::Inject { mount, fault } => done(inject::inject(&mount, &fault)),
         Command::Record { mount, channels, lasts, file } => {
             done(record::record(&mount, &channels, &file, lasts))

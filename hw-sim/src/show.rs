@@ -160,6 +160,14 @@ fn channel_view(channel: ChannelNo, params: &Params) -> ChannelView {
         sig::HDLCRAW => "hdlcraw",
         sig::CAS => "cas",
         sig::MTP2 => "mtp2",
+        sig::EM => "e&m",
+        sig::EM_E1 => "e&me1",
+        sig::FXSLS => "fxsls",
+        sig::FXSGS => "fxsgs",
+        sig::FXSKS => "fxsks",
+        sig::FXOLS => "fxols",
+        sig::FXOGS => "fxogs",
+        sig::FXOKS => "fxoks",
         _ => "other",
     };
     ChannelView { channel, place: params.chanpos, name: text(&params.name).to_owned(), signalling }

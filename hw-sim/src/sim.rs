@@ -10,6 +10,8 @@ mod law;
 mod line;
 mod log;
 mod ports;
+mod proc;
+mod removal;
 mod requests;
 mod setup;
 mod signal;
@@ -71,6 +73,8 @@ pub struct Sim {
 enum File {
     Ctl,
     Unspecified,
+    /// On a channel whose board was removed.
+    Gone,
     Timer(Timer),
     Channel(Place),
 }
@@ -132,11 +136,13 @@ impl Sim {
         }
         let target = u64::try_from(to.0.as_millis()).unwrap_or(u64::MAX);
         while self.tick < target {
-            let due = self.next_loss.into_iter().chain(self.faults.next_turn()).min();
+            let due =
+                self.next_loss.into_iter().chain(self.faults.next_turn()).chain(self.next_farewell()).min();
             let until = due.map_or(target, |due| due.clamp(self.tick + 1, target));
             self.run_lines(until);
             self.tick = until;
             self.notice_losses();
+            self.forget_boards();
             self.turn_faults();
         }
         self.now = to;
@@ -211,7 +217,13 @@ impl Sim {
         let drifts = self.faults.on_line();
         let lines = channels.filter_map(|channel| line::next_edge(channel, &self.spans, self.tick, drifts));
         let signals = (0..self.channels.len()).filter_map(|index| self.signal_edge(index));
-        let ticks = lines.chain(signals).chain(self.next_loss).chain(self.faults.next_turn()).min().map(time_of);
+        let ticks = lines
+            .chain(signals)
+            .chain(self.next_farewell())
+            .chain(self.next_loss)
+            .chain(self.faults.next_turn())
+            .min()
+            .map(time_of);
         let timers = self.files.timers().filter_map(|file| match self.files.get(file) {
             Some(File::Timer(timer)) => timer.next(),
             _ => None,
@@ -231,10 +243,15 @@ impl Sim {
                     Place::Span(index) => self.signal_edge(*index),
                     Place::Pseudo(_) => None,
                 };
-                own.into_iter().chain(signal).chain(self.next_loss).chain(self.faults.next_turn()).min().map(time_of)
+                own.into_iter()
+                    .chain(signal)
+                    .chain(self.next_loss)
+                    .chain(self.faults.next_turn())
+                    .min()
+                    .map(time_of)
             }
             File::Ctl => self.next_edge(),
-            File::Unspecified => None,
+            File::Unspecified | File::Gone => None,
         }
     }
 
@@ -248,7 +265,8 @@ impl Sim {
     pub fn nodes(&self) -> Vec<NodePath> {
         let fixed = [NodePath::Ctl, NodePath::Timer, NodePath::Pseudo, NodePath::Channel];
         let numbers = self.by_number.keys().map(|number| NodePath::Number(*number));
-        let places = self.channels.iter().filter_map(|channel| {
+        let here = |channel: &&Channel| channel.span.is_some_and(|span| self.spans[span].is_here());
+        let places = self.channels.iter().filter(here).filter_map(|channel| {
             let span = u32::try_from(channel.span? + 1).ok()?;
             Some(NodePath::Chan(span, channel.place))
         });
@@ -278,7 +296,8 @@ impl Sim {
     }
 
     fn index_at(&self, span: u32, place: u32) -> Option<usize> {
-        let channels = self.spans.get(usize::try_from(span).ok()?.checked_sub(1)?)?.channels.clone();
+        let span = self.spans.get(usize::try_from(span).ok()?.checked_sub(1)?)?;
+        let channels = span.is_here().then(|| span.channels.clone())?;
         let index = channels.start + usize::try_from(place).ok()?.checked_sub(1)?;
         channels.contains(&index).then_some(index)
     }
@@ -304,6 +323,9 @@ impl Sim {
         let mut channel = Channel::new(number, None, place, format!("Pseudo/{place}"));
         channel.default_law = laws::MULAW;
         channel.open(file)?;
+        if let Some(open) = &mut channel.open {
+            open.voice.set_zone(self.system.zones.first().cloned());
+        }
         self.pseudos.insert(number, channel);
         Ok(Place::Pseudo(number))
     }
@@ -367,6 +389,8 @@ impl Sim {
             Some(File::Channel(place)) => {
                 self.channel(*place).and_then(|c| c.open.as_ref()).map_or(Ready::ERR, Open::ready)
             }
+            // What the kernel makes of −ENODEV.
+            Some(File::Gone) => Ready::IN.with(Ready::OUT).with(Ready::ERR),
             Some(File::Timer(timer)) if timer.has_expired() || timer.ping => Ready::PRI,
             Some(_) => Ready::default(),
             None => Ready::ERR,
@@ -412,6 +436,7 @@ impl Sim {
         let place = match self.files.get(file).ok_or(Errno::BADF)? {
             File::Channel(place) => *place,
             File::Timer(_) => return Err(Errno::NOSYS),
+            File::Gone => return Err(Errno::NODEV),
             File::Ctl | File::Unspecified => return Err(Errno::INVAL),
         };
         self.channel_mut(place).and_then(|channel| channel.open.as_mut()).ok_or(Errno::NODEV)

@@ -32,6 +32,16 @@ pub fn alarm(dir: &Path, span: u16, word: &str) -> Result<(), Failure> {
     command(&control(dir)?, dir, &format!("span {span}"), &format!("alarm {span} {word}"))
 }
 
+/// `hw-sim board`.
+pub fn board(dir: &Path, span: u16, word: &str) -> Result<(), Failure> {
+    command(&control(dir)?, dir, &format!("span {span}"), &format!("board {span} {word}"))
+}
+
+/// `hw-sim line`.
+pub fn line(dir: &Path, channel: u16, word: &str) -> Result<(), Failure> {
+    command(&control(dir)?, dir, &format!("channel {channel}"), &format!("line {channel} {word}"))
+}
+
 /// `hw-sim inject`: the words are checked here, where an error can be told.
 pub fn inject(dir: &Path, words: &[String]) -> Result<(), Failure> {
     let text = words.join(" ");

@@ -43,6 +43,8 @@ impl Recording {
 /// Does one command:
 ///
 /// - `alarm SPAN red|yellow|blue|ok`
+/// - `board SPAN out|in`: pulls a board out, or puts it back
+/// - `line CHANNEL cut|mend`: an analog port's line
 /// - `fault KIND key=value …`, as [`Fault::from_words`] reads it, and `clear` to end all faults
 /// - `record CHANNELS`: what is read from this file from now on is a recording
 /// - `replay CHANNEL=CHANNEL,… PATH`: a recording by its absolute path; `-` for all channels as they were recorded
@@ -53,6 +55,8 @@ pub fn command(sim: &mut Sim, text: &[u8]) -> Result<Option<Recording>, Errno> {
     let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
     match verb {
         "alarm" => alarm(sim, rest)?,
+        "board" => board(sim, rest)?,
+        "line" => line(sim, rest)?,
         "fault" => sim.inject(Fault::from_words(rest, sim.now()).map_err(|_| Errno::INVAL)?)?,
         "clear" if rest.is_empty() => sim.clear_faults(),
         "record" => return recording(sim, rest).map(Some),
@@ -70,6 +74,30 @@ fn alarm(sim: &mut Sim, text: &str) -> Result<(), Errno> {
     sim.alarm(span).ok_or(Errno::NXIO)?;
     sim.set_alarm(span, alarm);
     Ok(())
+}
+
+fn board(sim: &mut Sim, text: &str) -> Result<(), Errno> {
+    let (span, act) = text.split_once(' ').ok_or(Errno::INVAL)?;
+    let span = span.parse().ok().and_then(SpanNo::new).ok_or(Errno::INVAL)?;
+    sim.alarm(span).ok_or(Errno::NXIO)?;
+    let done = match act {
+        "out" => sim.remove_board(span),
+        "in" => sim.return_board(span),
+        _ => return Err(Errno::INVAL),
+    };
+    // Out already, or in, or still on its way out.
+    if done { Ok(()) } else { Err(Errno::BUSY) }
+}
+
+fn line(sim: &mut Sim, text: &str) -> Result<(), Errno> {
+    let (channel, act) = text.split_once(' ').ok_or(Errno::INVAL)?;
+    let channel = channel.parse().ok().and_then(ChannelNo::new).ok_or(Errno::INVAL)?;
+    let cut = match act {
+        "cut" => true,
+        "mend" => false,
+        _ => return Err(Errno::INVAL),
+    };
+    if sim.cut_line(channel, cut) { Ok(()) } else { Err(Errno::NXIO) }
 }
 
 fn alarm_named(word: &str) -> Option<Alarm> {

@@ -81,7 +81,8 @@ impl Files {
     }
 
     /// A file was opened, with or without `O_NONBLOCK`.
-    pub fn opened(&mut self, file: FileId, nonblocking: bool) {
+    pub fn opened(&mut self, sim: &mut Sim, file: FileId, nonblocking: bool) {
+        sim.set_nonblocking(file, nonblocking);
         self.open.insert(file, OpenFile { nonblocking, poll_handle: None });
     }
 
@@ -102,9 +103,10 @@ impl Files {
     }
 
     /// Learns the flags that came with a read or write.
-    pub fn set_nonblocking(&mut self, file: FileId, nonblocking: bool) {
-        if let Some(open) = self.open.get_mut(&file) {
+    pub fn set_nonblocking(&mut self, sim: &mut Sim, file: FileId, nonblocking: bool) {
+        if let Some(open) = self.open.get_mut(&file).filter(|open| open.nonblocking != nonblocking) {
             open.nonblocking = nonblocking;
+            sim.set_nonblocking(file, nonblocking);
         }
     }
 
@@ -125,9 +127,9 @@ impl Files {
     }
 
     /// A signal came for a call. One that does not wait is answered already, or was never here.
-    pub fn interrupt(&mut self, device: &Device, unique: u64) {
+    pub fn interrupt(&mut self, sim: &mut Sim, device: &Device, unique: u64) {
         if let Some(at) = self.waiting.iter().position(|w| w.unique == unique) {
-            self.waiting.remove(at);
+            sim.interrupt(self.waiting.remove(at).file);
             device.fail(unique, Errno::INTR);
         }
     }

@@ -11,6 +11,7 @@ use super::{
 use crate::{FileId, Sim, Simulator};
 use bytemuck::Zeroable;
 use dahdi_abi::{Errno, Ready};
+use demarc_model::SpanNo;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -18,11 +19,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const VALID: u64 = 3600;
 /// The first number of an open control file; the machine's files have lower ones.
 const CONTROL_FILES: u64 = 1 << 63;
+/// What a text counts as when it is open; the machine's files have lower numbers.
+const TEXT_FILE: u64 = CONTROL_FILES - 1;
 /// How many control files can be open.
 const MAX_CONTROLS: usize = 256;
 /// A size of device files that no write extends: an extending write would wait for a blocked read.
 const FILE_SIZE: u64 = 1 << 20;
 const DIRECTORY_MODE: u32 = 0o040_755;
+const TEXT_MODE: u32 = 0o100_444;
 const FILE_MODE: u32 = 0o100_660;
 /// `DT_DIR` and `DT_REG` of `readdir`.
 const KINDS: (u32, u32) = (4, 8);
@@ -73,10 +77,10 @@ impl Server {
         let unique = request.header.unique;
         let answered = match request.header.opcode {
             opcode::FORGET | opcode::BATCH_FORGET | opcode::DESTROY => Ok(()),
-            opcode::LOOKUP => self.lookup(request),
+            opcode::LOOKUP => self.lookup(simulator, request),
             opcode::GETATTR | opcode::SETATTR => self.attributes(request),
             opcode::OPENDIR => self.open_directory(request),
-            opcode::READDIR => self.read_directory(request),
+            opcode::READDIR => self.read_directory(simulator, request),
             opcode::OPEN => self.open(simulator, request),
             opcode::READ => self.read(simulator, request),
             opcode::WRITE => self.write(simulator, request),
@@ -124,6 +128,7 @@ impl Server {
     fn attr(&self, id: u64, node: &Node) -> wire::Attr {
         let (mode, size) = match node {
             Node::Directory => (DIRECTORY_MODE, 0),
+            Node::Text(_) => (TEXT_MODE, FILE_SIZE),
             Node::Control | Node::Device(_) => (FILE_MODE, FILE_SIZE),
         };
         let (uid, gid) = self.owner;
@@ -134,11 +139,28 @@ impl Server {
         self.tree.node(request.header.node).ok_or(Errno::NOENT)
     }
 
-    fn lookup(&self, request: &Request<'_>) -> Result<(), Errno> {
+    /// Whether a node is there now: those of a board that was removed are not.
+    fn is_here(simulator: &Simulator, node: &Node) -> bool {
+        match node {
+            Node::Directory | Node::Control => true,
+            Node::Text(span) => Self::text(simulator, *span).is_some(),
+            Node::Device(path) => simulator.with(|sim| sim.has_node(path)),
+        }
+    }
+
+    fn text(simulator: &Simulator, span: u32) -> Option<String> {
+        let span = u16::try_from(span).ok().and_then(SpanNo::new)?;
+        simulator.with(|sim| sim.proc_text(span))
+    }
+
+    fn lookup(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
         let id = self.tree.lookup(request.header.node, request.name()).ok_or(Errno::NOENT)?;
-        let attr = self.attr(id, &self.tree.node(id).ok_or(Errno::NOENT)?);
-        let entry =
-            wire::EntryOut { node: id, entry_valid: VALID, attr_valid: VALID, attr, ..Zeroable::zeroed() };
+        let node = self.tree.node(id).filter(|node| Self::is_here(simulator, node)).ok_or(Errno::NOENT)?;
+        let attr = self.attr(id, &node);
+        // Boards come and go, and the nodes of their channels with them.
+        let stays = matches!(node, Node::Directory | Node::Control);
+        let entry_valid = if stays { VALID } else { 0 };
+        let entry = wire::EntryOut { node: id, entry_valid, attr_valid: VALID, attr, ..Zeroable::zeroed() };
         self.device.reply_with(request.header.unique, &entry);
         Ok(())
     }
@@ -162,12 +184,15 @@ impl Server {
         Ok(())
     }
 
-    fn read_directory(&self, request: &Request<'_>) -> Result<(), Errno> {
+    fn read_directory(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
         let ask: wire::TransferIn = parsed(request)?;
         let room = (ask.size as usize).min(super::device::BUFFER);
         let skip = usize::try_from(ask.offset).map_err(|_| Errno::INVAL)?;
         let mut out = Vec::new();
         for (at, (id, name)) in self.tree.entries(request.header.node).into_iter().enumerate().skip(skip) {
+            if !self.tree.node(id).is_some_and(|node| Self::is_here(simulator, &node)) {
+                continue;
+            }
             let kind = if self.tree.node(id) == Some(Node::Directory) { KINDS.0 } else { KINDS.1 };
             let entry = wire::Dirent { ino: id, next: at as u64 + 1, name_len: name.len() as u32, kind };
             if !wire::push_dirent(&mut out, room, entry, &name) {
@@ -180,7 +205,13 @@ impl Server {
 
     fn open(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
         let ask: wire::OpenIn = parsed(request)?;
+        if let Node::Text(_) = self.node(request)? {
+            let out = wire::OpenOut { file: TEXT_FILE, open_flags: wire::OPEN_AS_TEXT, unused: 0 };
+            self.device.reply_with(request.header.unique, &out);
+            return Ok(());
+        }
         let file = match self.node(request)? {
+            Node::Text(_) => return Err(Errno::INVAL),
             Node::Directory => return Err(Errno(libc::EISDIR)),
             Node::Control => self.open_control()?,
             Node::Device(path) => simulator.with(|sim| {
@@ -190,7 +221,7 @@ impl Server {
                 }
                 // After one ENOSYS the kernel would open everything by itself.
                 let file = sim.open(&path).map_err(|e| if e == Errno::NOSYS { Errno::NODEV } else { e })?;
-                files.opened(file, nonblocking(ask.flags));
+                files.opened(sim, file, nonblocking(ask.flags));
                 Ok(file)
             })?,
         };
@@ -201,6 +232,13 @@ impl Server {
 
     fn read(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
         let ask: wire::TransferIn = parsed(request)?;
+        if let Some(Node::Text(span)) = self.tree.node(request.header.node) {
+            let text = Self::text(simulator, span).ok_or(Errno::NODEV)?;
+            let rest = usize::try_from(ask.offset).ok().and_then(|at| text.as_bytes().get(at..));
+            let rest = rest.unwrap_or_default();
+            self.device.reply(request.header.unique, &[&rest[..rest.len().min(ask.size as usize)]]);
+            return Ok(());
+        }
         if ask.file >= CONTROL_FILES {
             let recording = self.controls().open.get(&ask.file).cloned().flatten().ok_or(Errno::INVAL)?;
             self.device.reply(request.header.unique, &[&recording.read(ask.size as usize)?]);
@@ -257,7 +295,7 @@ impl Server {
         sim.operate(FileId(file), |sim| {
             let mut files = self.files();
             if let Some(flags) = flags {
-                files.set_nonblocking(FileId(file), nonblocking(flags));
+                files.set_nonblocking(sim, FileId(file), nonblocking(flags));
             }
             files.call(sim, &self.device, request.header.unique, FileId(file), operation);
         });
@@ -290,7 +328,7 @@ impl Server {
     /// taken before.
     fn interrupt(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
         if let Some(unique) = request.read::<u64>() {
-            simulator.with(|_| self.files().interrupt(&self.device, unique));
+            simulator.with(|sim| self.files().interrupt(sim, &self.device, unique));
         }
         Ok(())
     }

@@ -39,6 +39,8 @@ pub const INIT_MAX_PAGES: u32 = 1 << 22;
 /// How a node is opened: `FOPEN_DIRECT_IO | FOPEN_STREAM | FOPEN_NOFLUSH | FOPEN_PARALLEL_DIRECT_WRITES`. Every call
 /// reaches the simulator, there is no file position, and a blocked read does not hold up a writer.
 pub const OPEN_AS_DEVICE: u32 = 1 | 1 << 4 | 1 << 5 | 1 << 6;
+/// How a text is opened: `FOPEN_DIRECT_IO`. It is made anew for each read, and its size is not known.
+pub const OPEN_AS_TEXT: u32 = 1;
 /// `FUSE_POLL_SCHEDULE_NOTIFY`: the caller waits, tell it when something changes.
 pub const POLL_SCHEDULE_NOTIFY: u32 = 1;
 /// `FUSE_NOTIFY_POLL`, in place of the error of a message that answers no request.

@@ -41,6 +41,8 @@ pub(super) struct Channel {
     /// The times of `SET_PARAMS`; its other fields are unused.
     pub times: Params,
     pub echocan: [u8; 16],
+    /// What it is configured as from the start.
+    pub usual: i32,
     /// Its signalling, where it has any.
     pub signal: Option<Box<Signal>>,
     /// What its line does to what it hears.
@@ -110,6 +112,7 @@ impl Channel {
             default_law: laws::ALAW,
             times: default_times(),
             echocan: [0; 16],
+            usual: sig::NONE,
             signal: None,
             path: None,
             cut: false,

@@ -2,9 +2,9 @@
 
 use super::channel::{CHUNK, Channel, Mode, OnCable, closed_idle};
 use super::edges::Edges;
-use super::{Direction, TapFrame, hdlc, time_of};
 use super::span::Span;
 use super::wire::{self, Sound};
+use super::{Direction, TapFrame, hdlc, time_of};
 use crate::fault::{Access, Fate, Faults};
 use crate::record::{Content, Record, Way};
 use dahdi_abi::event;
@@ -229,7 +229,8 @@ fn receive_octets(channel: &mut Channel, tick: u64, line: &mut [u8], to: &mut Fi
 /// Puts a frame on the cable towards a channel, as the faults let it; it is there by `tick`.
 fn put_on_cable(channel: &mut Channel, tick: u64, mut frame: Vec<u8>, to: &mut Findings) {
     let at = Access { span: channel.span, channel: Some(channel.number) };
-    let fate = to.faults.as_deref_mut().map_or(Fate::Arrives, |faults| faults.frame(at, tick - 1, &mut frame));
+    let fate =
+        to.faults.as_deref_mut().map_or(Fate::Arrives, |faults| faults.frame(at, tick - 1, &mut frame));
     match fate {
         Fate::Arrives => channel.frames_on_cable.push_back((tick, OnCable::Whole(frame))),
         Fate::Lost => {}
@@ -259,7 +260,8 @@ fn play(channel: &mut Channel, tick: u64, line: &mut [u8]) {
 /// Tells a recording what a channel sends.
 fn record_sent(channel: &Channel, own: &Sent, tick: u64, octets: usize, to: &mut Findings) {
     let Some(channel) = recorded(channel).filter(|_| channel.is_open()) else { return };
-    let mut tell = |at, content| to.records.push(Record { at: time_of(at), channel, way: Way::Sent, content });
+    let mut tell =
+        |at, content| to.records.push(Record { at: time_of(at), channel, way: Way::Sent, content });
     if own.mode == Mode::Octets {
         tell(tick, Content::Audio(own.octets[..octets].to_vec()));
     }

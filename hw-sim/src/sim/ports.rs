@@ -2,6 +2,7 @@
 
 use super::signal::{self, Wires};
 use super::{File, FileId, Place, Sim, wire};
+use dahdi_abi::NodePath;
 use demarc_model::ChannelNo;
 
 impl Sim {
@@ -35,6 +36,15 @@ impl Sim {
         let Some(File::Channel(Place::Span(index))) = self.files.get(file) else { return };
         if let Some(open) = self.channels.get_mut(*index).and_then(|channel| channel.open.as_mut()) {
             open.waits = None;
+        }
+    }
+
+    /// Whether a node is there: those of a board that was removed are not.
+    pub fn has_node(&self, path: &NodePath) -> bool {
+        match path {
+            NodePath::Ctl | NodePath::Timer | NodePath::Pseudo | NodePath::Channel => true,
+            NodePath::Number(number) => self.by_number.contains_key(number),
+            NodePath::Chan(span, place) => self.index_at(*span, *place).is_some(),
         }
     }
 

@@ -48,6 +48,12 @@ impl Default for System {
 pub(super) fn ioctl(sim: &mut Sim, file: FileId, request: u32, arg: &mut Arg) -> Result<i32, Errno> {
     match sim.files.get(file).ok_or(Errno::BADF)? {
         File::Timer(_) => timer(sim, file, request, arg),
+        // The event is given although the call fails, so that it is known what for.
+        File::Gone if request == number::GETEVENT => {
+            give(arg, request, &event::REMOVED)?;
+            Err(Errno::NODEV)
+        }
+        File::Gone => Err(Errno::NODEV),
         File::Unspecified => specify(sim, file, request, arg),
         File::Ctl if request == number::INDIRECT => indirect(sim, file, arg),
         File::Ctl => config::serve(sim, request, arg)

@@ -12,7 +12,7 @@ use demarc_model::ChannelNo;
 /// `DAHDI_DEFAULT_RINGTIME`: what a start is on a channel that rings.
 const RING_TIME: i32 = 2000;
 /// CAS bits of an idle channel: those of an idle R2 line (Q.421), 1001, and DAHDI's own habit, 1101.
-const IDLE_CAS: u8 = 0b1101;
+pub(super) const IDLE_CAS: u8 = 0b1101;
 /// The place of the signalling of an E1 line with CAS.
 const TIMESLOT_16: u32 = 16;
 
@@ -42,6 +42,7 @@ impl Sim {
         for place in 1..=places {
             let at = base + place as usize - 1;
             let sigtype = if described.configured { usual(described, place) } else { sig::NONE };
+            self.channels[at].usual = sigtype;
             self.configure(at, sigtype, IDLE_CAS);
         }
     }

@@ -1,6 +1,7 @@
 //! A span: its configuration, and the alarms that come of it.
 
 use super::TICKS_PER_SECOND;
+use super::removal::Presence;
 use crate::description::{self, Card, Detect, Framing, Kind, Signalling};
 use crate::fault::Condition;
 use dahdi_abi::{alarm, config, maint};
@@ -37,8 +38,12 @@ pub(super) struct Span {
     pub ports: Option<(u16, Detect)>,
     /// The card it pretends to be on.
     pub card: Option<Card>,
-    /// Its number among the cards of its kind, and its place on the card.
+    /// Its number.
     pub number: usize,
+    pub presence: Presence,
+    /// The line configuration that it starts with, and whether it then runs.
+    pub usual_line: i32,
+    pub runs_by_itself: bool,
     /// What the faults make of its receiver.
     pub condition: Condition,
     /// The far end tells that it does not receive.
@@ -66,6 +71,9 @@ impl Span {
             ports: (!digital).then_some((described.fxs, described.detect)),
             card: described.card,
             number,
+            presence: Presence::Here,
+            usual_line: if described.configured { line_of(described) } else { 0 },
+            runs_by_itself: described.configured || !digital,
             condition: Condition::default(),
             remote_alarm: false,
         }
@@ -73,7 +81,7 @@ impl Span {
 
     /// What its alarm is to be.
     pub fn due_alarm(&self) -> Alarm {
-        if !self.running {
+        if !self.running || !self.is_here() {
             Alarm::Unconfigured
         } else if self.maintenance == maint::LOCALLOOP {
             Alarm::Loop
@@ -124,6 +132,16 @@ impl Span {
     /// The far end hears itself.
     pub fn is_remote_loop(&self) -> bool {
         matches!(self.maintenance, maint::NETWORKLINELOOP | maint::NETWORKPAYLOADLOOP)
+    }
+
+    /// Whether its board is in its slot.
+    pub fn is_here(&self) -> bool {
+        self.presence == Presence::Here
+    }
+
+    /// Whether programs can ask of it: also a while after its removal.
+    pub fn is_known(&self) -> bool {
+        self.presence != Presence::Gone
     }
 
     /// Whether it is a line with frames, and not a card with ports.

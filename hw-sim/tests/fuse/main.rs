@@ -2,6 +2,7 @@
 //!
 //! Needs `/dev/fuse`, root (or `unshare -Urm`) and Debian's package `dahdi`. What is missing is a failure.
 
+mod analog;
 mod audio;
 mod calls;
 mod client;

@@ -32,8 +32,9 @@ pub(super) fn serve(
     let only_on_spans = if channel.span.is_some() { audio(channel, request, arg) } else { None };
     // INDIRECT reaches channels that nobody has open; there is nothing to ask of them here.
     let open = channel.open.as_mut()?;
-    let result =
-        only_on_spans.or_else(|| buffers(open, request, arg)).or_else(|| common(open, (number, own_law), request, arg));
+    let result = only_on_spans
+        .or_else(|| buffers(open, request, arg))
+        .or_else(|| common(open, (number, own_law), request, arg));
     let wakes = matches!(request, number::FLUSH | number::SET_BUFINFO | number::SET_BLOCKSIZE);
     if wakes && result == Some(Ok(())) {
         sim.edges.insert(file);

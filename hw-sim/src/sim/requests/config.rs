@@ -2,9 +2,7 @@
 
 use super::{Sim, give, take, zones};
 use crate::Arg;
-use dahdi_abi::{
-    AttachEchoCan, ChanConfig, Errno, LineConfig, VersionInfo, config, field, law, sig,
-};
+use dahdi_abi::{AttachEchoCan, ChanConfig, Errno, LineConfig, VersionInfo, config, field, law, sig};
 
 mod number {
     numbers! {
@@ -38,7 +36,7 @@ pub(super) fn serve(sim: &mut Sim, request: u32, arg: &mut Arg) -> Option<Result
 /// The index of a span by its number.
 pub(super) fn span_index(sim: &Sim, number: i32) -> Option<usize> {
     let index = usize::try_from(number).ok()?.checked_sub(1)?;
-    (index < sim.spans.len()).then_some(index)
+    sim.spans.get(index)?.is_known().then_some(index)
 }
 
 fn channel_index(sim: &Sim, number: i32) -> Result<usize, Errno> {

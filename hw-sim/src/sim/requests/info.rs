@@ -221,7 +221,7 @@ fn status_of(sim: &Sim, own: Option<Place>, number: i32) -> Result<SpanInfo, Err
         syncsrc: i32::from(span.sync > 0) * (index as i32 + 1),
         numchans: channels.iter().filter(|channel| channel.sig != sig::NONE).count() as i32,
         totalchans: channels.len() as i32,
-        totalspans: sim.spans.len() as i32,
+        totalspans: sim.spans.iter().filter(|span| span.is_known()).count() as i32,
         lbo: span.buildout,
         lineconfig: span.lineconfig,
         lboname: field("0 db (CSU)/0-133 feet (DSX-1)"),

@@ -125,6 +125,12 @@ impl Signal {
         }
     }
 
+    /// Its board was pulled out: nothing is on the line.
+    pub fn unplug(&mut self) {
+        self.under_way.clear();
+        (self.tx, self.arrived, self.hook) = (0, 0, None);
+    }
+
     /// Takes the place of `before` on the line: what that has sent is still there.
     pub fn follow(&mut self, before: &Signal) {
         self.arrived = before.arrived;
@@ -244,8 +250,9 @@ impl Signal {
     /// Whether the far end is not idle, for `GET_PARAMS`.
     pub fn is_far_end_active(&self) -> bool {
         match (&self.front, &self.hook) {
-            (Front::Bits, _) => bits::idle_in(self.sig, self.idle_bits)
-                .is_some_and(|(mask, idle)| self.heard & mask != idle),
+            (Front::Bits, _) => {
+                bits::idle_in(self.sig, self.idle_bits).is_some_and(|(mask, idle)| self.heard & mask != idle)
+            }
             (Front::Wires(_), Some(hook)) => !hook.is_idle(),
             (Front::Wires(_), None) => false,
         }

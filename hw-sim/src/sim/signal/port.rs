@@ -153,7 +153,11 @@ impl Port {
         let first = (!self.is_fxs && self.battery.value == UNKNOWN).then_some(now + 1);
         let audio = Some(self.on_hook_audio_until).filter(|until| *until > now);
         let debounced = [&self.ring, &self.battery, &self.polarity, &self.hook].map(Debounced::next);
-        debounced.into_iter().chain([change, first.filter(|_| self.battery.candidate.is_none()), audio, self.alarm_at]).flatten().min()
+        debounced
+            .into_iter()
+            .chain([change, first.filter(|_| self.battery.candidate.is_none()), audio, self.alarm_at])
+            .flatten()
+            .min()
     }
 
     /// Sees what is on the wires.
