@@ -283,3 +283,26 @@ fn faults_hit_only_what_is_there() {
         .map(|_| bench.simulator.with(|sim| sim.inject(Fault::from_words("ais span=1", sim.now()).unwrap())));
     assert_eq!(many.filter(|added| *added == Err(Errno(28))).count(), 2000 - 1024, "ENOSPC");
 }
+
+#[test]
+fn stuck_bits_stay_whatever_is_sent() {
+    let text =
+        "[[span]]\nsignalling = \"cas\"\n[[span]]\nsignalling = \"cas\"\n[[cable]]\nfrom = 1\nto = 2\n";
+    let bench = Bench::of(&Description::from_toml(text).unwrap());
+    let (mut a, mut b) = (bench.channel(1), bench.channel(32));
+    let mut send = |bits| {
+        a.set(request::SETTXBITS, bits).unwrap();
+        bench.pass(50);
+        b.get(request::GETRXBITS).unwrap()
+    };
+    assert_eq!(send(0b0101), 0b0101);
+    inject(&bench, "stuck-bits channel=32 bits=1x0x for=1");
+    assert_eq!(send(0b0111), 0b1101);
+    assert_eq!(send(0b0000), 0b1000);
+    bench.pass(1000);
+    assert_eq!(send(0b0010), 0b0010, "over");
+    inject(&bench, "loss-of-multiframe span=2 for=0.2");
+    assert_eq!(send(0b1111), 0b0010, "without multiframes the bits stay as they were");
+    bench.pass(200);
+    assert_eq!(send(0b1110), 0b1110);
+}

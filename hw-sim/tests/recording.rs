@@ -4,7 +4,7 @@
 mod common;
 
 use common::Bench;
-use dahdi_abi::policy;
+use dahdi_abi::{policy, request};
 use demarc_model::{ChannelNo, Time};
 use hw_sim::record::{self, Content, Reader, Record, Way};
 use std::sync::{Arc, Mutex};
@@ -109,4 +109,43 @@ fn a_listener_that_has_enough_is_not_called_again() {
     let _open = bench.channel(1);
     bench.pass(100);
     assert_eq!(*calls.lock().unwrap(), 1);
+}
+
+/// Two cabled CAS spans.
+const CAS: &str =
+    "[[span]]\nsignalling = \"cas\"\n[[span]]\nsignalling = \"cas\"\n[[cable]]\nfrom = 1\nto = 2\n";
+
+#[test]
+fn signalling_bits_are_recorded_and_replayed() {
+    let description = hw_sim::Description::from_toml(CAS).unwrap();
+    let bench = Bench::of(&description);
+    let records = listen(&bench, &[32]);
+    let (mut a, mut b) = (bench.channel(1), bench.channel(32));
+    let mut heard = Vec::new();
+    for bits in [0b0101, 0b1101, 0b0001] {
+        a.set(request::SETTXBITS, bits).unwrap();
+        bench.pass(100);
+        assert_eq!(b.event(), dahdi_abi::event::BITSCHANGED);
+        heard.push(b.get(request::GETRXBITS).unwrap());
+    }
+    assert_eq!(heard, [0b0101, 0b1101, 0b0001]);
+    let records = std::mem::take(&mut *records.lock().unwrap());
+    let told: Vec<u8> = records
+        .iter()
+        .filter(|record| record.way == Way::Received)
+        .filter_map(|record| if let Content::Bits(bits) = record.content { Some(bits) } else { None })
+        .collect();
+    assert_eq!(told[1..], [0b0101, 0b1101, 0b0001], "after what they were at first");
+
+    let bench = Bench::of(&description);
+    let mut again = bench.channel(5);
+    bench.simulator.with(|sim| sim.replay(records, |_| Some(channel(5)))).unwrap();
+    let mut replayed = Vec::new();
+    for _ in 0..300 {
+        bench.pass(1);
+        if again.event() == dahdi_abi::event::BITSCHANGED {
+            replayed.push(again.get(request::GETRXBITS).unwrap());
+        }
+    }
+    assert!(replayed.ends_with(&heard[..2]) || replayed.ends_with(&heard), "{replayed:?}");
 }

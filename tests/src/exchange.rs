@@ -32,7 +32,19 @@ pub struct Cleared {
 impl Exchange {
     /// Opens the span that starts at DAHDI channel `first` under `dir` and waits until it is open.
     pub fn start(name: &str, dir: &Path, first: u16, side: Side, logs: &Path) -> Self {
-        let mut command = Command::new(place::exchange_program());
+        Self::start_by(name, Command::new("env"), dir, first, side, logs)
+    }
+
+    /// As [`Exchange::start`], run by another program that takes it and its arguments as its last ones.
+    pub fn start_by(
+        name: &str,
+        mut command: Command,
+        dir: &Path,
+        first: u16,
+        side: Side,
+        logs: &Path,
+    ) -> Self {
+        command.arg(place::exchange_program());
         let side = if side == Side::Network { "network" } else { "user" };
         command.arg("--dir").arg(dir).args(["--first", &first.to_string(), "--side", side]);
         if std::env::var_os("DEMARC_TEST_DEBUG").is_some() {
@@ -41,6 +53,11 @@ impl Exchange {
         let mut process = Process::start(name, &mut command, logs);
         process.wait_line("{\"event\":\"ready\"");
         Self { process }
+    }
+
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Waits until the data link is up.

@@ -11,6 +11,8 @@ struct Places {
     spans: Vec<Spanned<toml::Table>>,
     #[serde(default, rename = "cable")]
     cables: Vec<Spanned<toml::Table>>,
+    #[serde(default, rename = "line")]
+    lines: Vec<Spanned<toml::Table>>,
     #[serde(default, rename = "fault")]
     faults: Vec<Spanned<toml::Table>>,
 }
@@ -25,22 +27,31 @@ pub(super) fn located(text: &str, description: &Description, error: DescriptionE
 
 fn line(text: &str, whole: &Description) -> Option<usize> {
     let places: Places = toml::from_str(text).ok()?;
-    let parts = |spans: usize, cables: usize, faults: usize| {
-        let mut part = whole.clone();
-        part.spans.truncate(spans);
-        part.cables.truncate(cables);
-        part.faults.truncate(faults);
-        part.check().is_err()
-    };
-    let (spans, cables, faults) = (whole.spans.len(), whole.cables.len(), whole.faults.len());
-    let first = |tables: &[Spanned<toml::Table>], is_wrong: &dyn Fn(usize) -> bool| {
-        let count = (1..=tables.len()).find(|count| is_wrong(*count))?;
+    let first = |tables: &[Spanned<toml::Table>], keep: &dyn Fn(&mut Description, usize)| {
+        let is_wrong = |count: &usize| {
+            let mut part = Description { tone_zones: None, ..whole.clone() };
+            keep(&mut part, *count);
+            part.check().is_err()
+        };
+        let count = (1..=tables.len()).find(is_wrong)?;
         tables.get(count - 1).map(|table| line_of(text, table.span().start))
     };
-    first(&places.spans, &|count| parts(count, 0, 0))
-        .or_else(|| first(&places.cables, &|count| parts(spans, count, 0)))
-        .or_else(|| first(&places.faults, &|count| parts(spans, cables, count)))
-        .filter(|_| faults == places.faults.len())
+    let spans = |part: &mut Description, count| {
+        part.spans.truncate(count);
+        (part.cables, part.lines, part.faults) = Default::default();
+    };
+    let cables = |part: &mut Description, count| {
+        part.cables.truncate(count);
+        (part.lines, part.faults) = Default::default();
+    };
+    let lines = |part: &mut Description, count| {
+        part.lines.truncate(count);
+        part.faults.clear();
+    };
+    first(&places.spans, &spans)
+        .or_else(|| first(&places.cables, &cables))
+        .or_else(|| first(&places.lines, &lines))
+        .or_else(|| first(&places.faults, &|part, count| part.faults.truncate(count)))
 }
 
 /// The number of the line that an octet is in, from 1.

@@ -288,16 +288,13 @@ impl Faults {
         })
     }
 
-    /// Bits A, B, C, D as a channel receives them when `bits` are sent.
-    #[allow(dead_code)] // For channels with signalling bits.
-    pub fn bits(&self, at: Access, bits: u8) -> u8 {
-        self.list.iter().filter(|active| active.state == State::On && active.matches(at)).fold(
-            bits,
-            |bits, active| match active.fault.kind {
-                FaultKind::StuckBits(BitPattern { mask, value }) => bits & !mask | value,
-                _ => bits,
-            },
-        )
+    /// The received bits of a channel that are held.
+    pub fn stuck(&self, at: Access) -> BitPattern {
+        let on = self.list.iter().filter(|active| active.state == State::On && active.matches(at));
+        on.fold(BitPattern::default(), |held, active| match active.fault.kind {
+            FaultKind::StuckBits(pattern) => held.and(pattern),
+            _ => held,
+        })
     }
 
     /// The error that a request gets instead of being served.

@@ -64,7 +64,7 @@ pub enum Change {
 }
 
 /// Some of the bits A, B, C, D held at a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BitPattern {
     /// Which; A is 8, D is 1.
     pub mask: u8,
@@ -489,6 +489,19 @@ impl From<Fault> for Written {
             }
             FaultKind::ReadStall => bare,
         }
+    }
+}
+
+impl BitPattern {
+    /// The bits that arrive when `bits` are sent.
+    pub fn hold(self, bits: u8) -> u8 {
+        bits & !self.mask | self.value
+    }
+
+    /// Both together; where they meet, `other` counts.
+    #[must_use]
+    pub fn and(self, other: BitPattern) -> BitPattern {
+        BitPattern { mask: self.mask | other.mask, value: other.hold(self.value) }
     }
 }
 

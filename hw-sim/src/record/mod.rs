@@ -39,7 +39,7 @@ pub enum Content {
     Frame(Vec<u8>),
     /// The signalling bits: A is 8, D is 1. Told when they change.
     Bits(u8),
-    /// The hook of an analog port, as `dahdi_rxsig` and `dahdi_txsig` of the driver count it. Told when it changes.
+    /// The state of an analog port's wires, as this end or the far end makes it. Told when it changes.
     Hook(u8),
 }
 

@@ -52,13 +52,17 @@ impl Player {
     }
 
     /// The next change of bits or hook by `tick`.
-    #[allow(dead_code)] // For channels with signalling bits or hooks.
     pub fn signal(&mut self, tick: u64) -> Option<Content> {
         if self.signals.front()?.0 <= tick {
             self.signals.pop_front().map(|(_, content)| content)
         } else {
             None
         }
+    }
+
+    /// The tick of the next change of bits or hook.
+    pub fn next_signal(&self) -> Option<u64> {
+        self.signals.front().map(|(tick, _)| *tick)
     }
 
     /// The tick of the next frame or signal.

@@ -6,6 +6,7 @@ use super::law;
 use super::signal::{Signal, Waits};
 use super::sound::Path;
 use super::voice::Voice;
+use crate::fault::BitPattern;
 use crate::record::Player;
 use dahdi_abi::{Errno, Gains, Params, Ready, event, law as laws, limits, sig};
 use std::collections::VecDeque;
@@ -58,6 +59,12 @@ pub(super) struct Channel {
     pub listened: bool,
     /// What it hears instead of the cable.
     pub player: Option<Box<Player>>,
+    /// The bits or the state of the wires that it hears of a recording.
+    pub played: Option<u8>,
+    /// Received bits that a fault holds.
+    pub stuck: BitPattern,
+    /// What a recording was last told of its signalling: sent, received.
+    pub recorded: Option<(u8, u8)>,
 }
 
 /// A frame on a cable.
@@ -121,6 +128,9 @@ impl Channel {
             frames_on_cable: VecDeque::new(),
             listened: false,
             player: None,
+            played: None,
+            stuck: BitPattern::default(),
+            recorded: None,
         }
     }
 

@@ -70,14 +70,16 @@ impl Sim {
             let far = self.spans[index].peer.map(|peer| self.spans[peer].condition);
             self.spans[index].remote_alarm = far.is_some_and(|far| far.tells_far_end());
         }
-        self.settle_stalls();
+        self.settle_channels();
         self.settle_alarms();
     }
 
     /// Files of which the reads go on have an edge.
-    fn settle_stalls(&mut self) {
+    fn settle_channels(&mut self) {
         for channel in &mut self.channels {
-            let stalled = self.faults.stalls(Access { span: channel.span, channel: Some(channel.number) });
+            let at = Access { span: channel.span, channel: Some(channel.number) };
+            channel.stuck = self.faults.stuck(at);
+            let stalled = self.faults.stalls(at);
             let Some(open) = channel.open.as_mut() else { continue };
             let was = std::mem::replace(&mut open.stalled, stalled);
             if was && !stalled {
@@ -135,6 +137,7 @@ impl Sim {
 
     fn mark_listened(&mut self) {
         for channel in &mut self.channels {
+            channel.recorded = None;
             channel.listened = self.listeners.iter().any(|(wanted, _)| wanted.contains(&channel.number));
         }
     }
@@ -173,6 +176,7 @@ impl Sim {
         }
         for (index, player) in players {
             self.channels[index].player = Some(Box::new(player));
+            self.channels[index].played = None;
         }
         Ok(lasts)
     }

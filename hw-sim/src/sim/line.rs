@@ -62,6 +62,8 @@ pub(super) fn run_pair(
     let (a_hears, b_hears) = (hears(a, Some(b), spans), hears(b, Some(a), spans));
     let mut at = tick;
     while at < until {
+        record_signals(a, at, to);
+        record_signals(b, at, to);
         let due = wire::due(a, Some(b), spans, at);
         let ticks = stretch(at, until, due);
         let from_a = transmit(a, at, ticks, to);
@@ -75,6 +77,8 @@ pub(super) fn run_pair(
         if due.is_some_and(|due| due <= at) {
             wire::run(a, Some(b), spans, at, to.edges);
         }
+        record_signals(a, at, to);
+        record_signals(b, at, to);
     }
 }
 
@@ -83,6 +87,7 @@ pub(super) fn run_alone(channel: &mut Channel, spans: &[Span], tick: u64, until:
     let hears = hears(channel, None, spans);
     let mut at = tick;
     while at < until {
+        record_signals(channel, at, to);
         let due = wire::due(channel, None, spans, at);
         let ticks = stretch(at, until, due);
         let sent = transmit(channel, at, ticks, to);
@@ -94,6 +99,7 @@ pub(super) fn run_alone(channel: &mut Channel, spans: &[Span], tick: u64, until:
         if due.is_some_and(|due| due <= at) {
             wire::run(channel, None, spans, at, to.edges);
         }
+        record_signals(channel, at, to);
     }
 }
 
@@ -253,7 +259,7 @@ fn play(channel: &mut Channel, tick: u64, line: &mut [u8]) {
         channel.frames_on_cable.push_back((at.max(tick + 1), OnCable::Whole(frame)));
     }
     if player.is_over() {
-        channel.player = None;
+        (channel.player, channel.played) = (None, None);
     }
 }
 
@@ -268,6 +274,24 @@ fn record_sent(channel: &Channel, own: &Sent, tick: u64, octets: usize, to: &mut
     for (at, frame) in &own.frames {
         tell(*at, Content::Frame(frame[..frame.len().saturating_sub(2)].to_vec()));
     }
+}
+
+/// Tells a recording of the signalling of a channel, where that has changed by `tick`.
+fn record_signals(channel: &mut Channel, tick: u64, to: &mut Findings) {
+    let Some((number, signal)) = recorded(channel).zip(channel.signal.as_ref()) else { return };
+    let now = (signal.tx, signal.heard);
+    let content = |level| match signal.port() {
+        None => Content::Bits(level),
+        Some(_) => Content::Hook(level),
+    };
+    let ways = [
+        (Way::Sent, channel.recorded.map(|was| was.0), now.0),
+        (Way::Received, channel.recorded.map(|was| was.1), now.1),
+    ];
+    for (way, _, level) in ways.into_iter().filter(|(_, was, level)| *was != Some(*level)) {
+        to.records.push(Record { at: time_of(tick), channel: number, way, content: content(level) });
+    }
+    channel.recorded = Some(now);
 }
 
 /// The channel's number, where a recording wants what is on it.

@@ -124,6 +124,11 @@ impl Span {
         !matches!(self.alarm, Alarm::Red | Alarm::Unconfigured)
     }
 
+    /// Whether signalling bits of the line reach its channels.
+    pub fn receives_bits(&self) -> bool {
+        self.receives() && !self.condition.no_multiframe
+    }
+
     /// It hears itself.
     pub fn is_local_loop(&self) -> bool {
         self.maintenance == maint::LOCALLOOP

@@ -5,6 +5,7 @@ use super::edges::Edges;
 use super::signal::{self, Did, Front, NOBODY};
 use super::sound;
 use super::span::Span;
+use crate::record::Content;
 use dahdi_abi::{event, sig};
 
 /// The frames of T1 that carry a signalling bit: each sixth (G.704 table 1).
@@ -24,7 +25,9 @@ pub(super) struct Sound {
 /// When something of the signalling may next happen between two channels.
 pub(super) fn due(a: &Channel, b: Option<&Channel>, spans: &[Span], now: u64) -> Option<u64> {
     let of = |own: &Channel, far: Option<&Channel>| {
-        own.signal.as_ref().and_then(|signal| signal.next(now, arriving(own, far, spans)))
+        let played = own.player.as_ref().and_then(|player| player.next_signal());
+        let signal = own.signal.as_ref()?;
+        signal.next(now, arriving(own, far, spans)).into_iter().chain(played.map(|at| at.max(now + 1))).min()
     };
     let back = b.and_then(|b| of(b, Some(a)));
     of(a, b).into_iter().chain(back).min()
@@ -53,19 +56,27 @@ pub(super) fn run(a: &mut Channel, b: Option<&mut Channel>, spans: &[Span], now:
 /// What arrives at a channel from the other end of its line.
 fn arriving(own: &Channel, far: Option<&Channel>, spans: &[Span]) -> u8 {
     let Some(signal) = &own.signal else { return 0 };
+    if let Some(played) = own.played {
+        return own.stuck.hold(played);
+    }
     let sent = far.and_then(|far| far.signal.as_ref()).map(|signal| signal.arrived);
     match &signal.front {
         Front::Wires(_) if own.cut || far.is_some_and(|far| far.cut) => 0,
         Front::Wires(_) => sent.unwrap_or(0),
         Front::Bits => {
             // A span that does not receive keeps the bits that it had.
-            let receives = own.span.and_then(|index| spans.get(index)).is_some_and(Span::receives);
-            if receives { sent.unwrap_or(NOBODY) } else { signal.heard }
+            let receives = own.span.and_then(|index| spans.get(index)).is_some_and(Span::receives_bits);
+            own.stuck.hold(if receives { sent.unwrap_or(NOBODY) } else { signal.heard })
         }
     }
 }
 
 fn deliver(channel: &mut Channel, now: u64) {
+    while let Some(content) = channel.player.as_mut().and_then(|player| player.signal(now)) {
+        if let Content::Bits(level) | Content::Hook(level) = content {
+            channel.played = Some(level);
+        }
+    }
     if let Some(signal) = &mut channel.signal {
         signal.deliver(now);
     }
