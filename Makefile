@@ -2,16 +2,20 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-.PHONY: help demo test bench check packages packages-demo
+.PHONY: help demo test test-kernel probe bench check packages packages-demo packages-kernel
 
 # What the build and the demo need, and what the peers of the tests need besides.
 BUILD := gcc libc6-dev make libopus-dev pkg-config
 DEMO := $(BUILD) espeak-ng asterisk-core-sounds-en-wav
 PEERS := libpri-dev sip-tester baresip-core tshark dahdi udev systemd coreutils
+# For a virtual machine with the genuine DAHDI driver.
+KERNEL := qemu-system-x86 cpio kmod binutils bzip2 libelf1
 
 help:
 	@echo "make demo    run the demonstration: simulated E1, callers, SIP agents, menu and queue; Ctrl-C ends it"
 	@echo "make test    install what the tests need, build, run all tests"
+	@echo "make test-kernel   only the tests on the genuine DAHDI kernel, in a virtual machine (part of make test)"
+	@echo "make probe   ask the simulator what the kernel's driver is asked"
 	@echo "make check   formatting and lints"
 	@echo "make bench   measure the hot paths"
 
@@ -21,12 +25,23 @@ demo: packages-demo
 	@echo "== demonstration; Ctrl-C ends it"
 	./target/release/demarc demo
 
-test: packages
+test: packages packages-kernel
 	@tests/fetch-dahdi-source.sh target/test-data/dahdi-source
 	@echo "== building"
 	cargo build --workspace --locked --bins
 	cargo test --workspace --locked --no-run
 	@tests/run.sh
+	@tests/kernel/run.sh
+
+# Downloads 90 MB from Debian, once.
+test-kernel: packages packages-kernel
+	@echo "== building"
+	cargo build --locked --bins -p demarc-server -p hw-sim -p abi-probe -p demarc-kernel-tests
+	@tests/kernel/run.sh
+
+probe: packages-demo
+	cargo build --locked --bins -p hw-sim -p abi-probe
+	@tests/kernel/run.sh --simulator
 
 bench:
 	cargo build --release --locked -p demarc-server --bin demarc
@@ -43,3 +58,6 @@ packages:
 
 packages-demo:
 	@tests/install.sh $(DEMO)
+
+packages-kernel:
+	@tests/install.sh $(BUILD) $(KERNEL)

@@ -2,7 +2,8 @@
 # Runs the tests on the genuine DAHDI kernel: `make test-kernel` has built the programs. Prints what the machine says while it
 # runs, then a line a job, and ends with `N passed, N failed`.
 #
-#   run.sh [JOB...]     probe board calls load; all of them when none is named
+#   run.sh [JOB...]       probe board calls load; all of them when none is named
+#   run.sh --simulator    the probe on the simulator alone
 #
 # Environment: that of vm.sh, and DEMARC_TEST_BINARIES for the directory of the programs (target/debug).
 set -eu -o pipefail
@@ -37,37 +38,57 @@ fill() {
 
 # The probe on the simulator's files, in a mount namespace of its own where that needs no root.
 simulate() {
-    local report=$1 enter=()
+    local enter=()
     [ "$(id -u)" -eq 0 ] || enter=(unshare --user --map-root-user --mount)
-    "${enter[@]}" "$here/simulator.sh" "$programs" > "$report" 2> "$report.log"
+    "${enter[@]}" "$here/simulator.sh" "$programs"
 }
+
+if [ "${1:-}" = --simulator ]; then
+    simulate
+    exit
+fi
 
 jobs=("$@")
 [ ${#jobs[@]} -gt 0 ] || jobs=(probe board calls load)
+wanted() { case " ${jobs[*]} " in *" $1 "*) ;; *) return 1 ;; esac; }
 "$here/vm.sh" prepare
 fill "$work/payload"
 "$here/vm.sh" payload "$work/payload"
-case " ${jobs[*]} " in *" probe "*)
+
+# Two machines at once, as an emulated one has a single processor: the load runs beside all else.
+beside=
+if wanted load && [ ${#jobs[@]} -gt 1 ]; then
+    "$here/vm.sh" boot load load > "$work/load.log" 2>&1 &
+    beside=$!
+fi
+first=()
+for job in "${jobs[@]}"; do
+    if [ "$job" != load ] || [ -z "$beside" ]; then first+=("$job"); fi
+done
+"$here/vm.sh" boot first "${first[@]}" || true
+if wanted probe; then
     rc=0
-    simulate "$work/simulator.report" || rc=$?
+    simulate > "$work/simulator.report" 2> "$work/simulator.log" || rc=$?
     simulator_says=$(tail -1 "$work/simulator.report")
-    [ "$rc" -le 1 ] || tail -5 "$work/simulator.report.log" ;;
-esac
-"$here/vm.sh" boot "${jobs[@]}" || true
+    [ "$rc" -le 1 ] || tail -5 "$work/simulator.log"
+fi
+[ -z "$beside" ] || wait "$beside" || true
 
 echo "== the genuine DAHDI kernel"
 for job in "${jobs[@]}"; do
-    if [ -f "$work/out/$job.rc" ]; then
-        read -r rc seconds < "$work/out/$job.rc"
-        verdict "$rc" "$job" "$(tail -1 "$work/out/$job.txt" | sed 's/^# //') ($seconds s of the machine's time)"
+    out=$work/first
+    if [ "$job" = load ] && [ -n "$beside" ]; then out=$work/load; fi
+    if [ -f "$out/$job.rc" ]; then
+        read -r rc seconds < "$out/$job.rc"
+        verdict "$rc" "$job" "$(tail -1 "$out/$job.txt" | sed 's/^# //') ($seconds s of the machine's time)"
     else
-        verdict 1 "$job" "did not end; see $work/console.log"
+        verdict 1 "$job" "did not end; see $out/console.log"
     fi
-    if [ "$job" = load ]; then sed -n 's/^ok .*(/# /p' "$work/out/load.txt" 2>/dev/null || true; fi
+    if [ "$job" = load ]; then grep -e '^# .* channels:' -e '^not ok' "$out/load.txt" 2>/dev/null || true; fi
     [ "$job" = probe ] || continue
     verdict "$(grep -q ' 0 failed$' <<< "$simulator_says" && echo 0 || echo 1)" "probe on the simulator" "$simulator_says"
     rc=0
-    "$programs/compare-reports" "$work/out/probe.txt" "$work/simulator.report" "$here/differences.toml" \
+    "$programs/compare-reports" "$work/first/probe.txt" "$work/simulator.report" "$here/differences.toml" \
         > "$work/comparison" || rc=$?
     grep -v '^#' "$work/comparison" || true
     verdict "$rc" "kernel and simulator" "$(tail -1 "$work/comparison" | sed 's/^# //')"

@@ -5,7 +5,7 @@ here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 programs=$1
 shift
 mount=$(mktemp -d)
-"$programs/hw-sim" serve --mount "$mount" > "$mount.log" 2>&1 &
+"$programs/hw-sim" serve --mount "$mount" --config "$here/boards.toml" > "$mount.log" 2>&1 &
 simulator=$!
 finish() {
     kill "$simulator" 2>/dev/null || true
@@ -20,4 +20,4 @@ for _ in $(seq 100); do
     sleep 0.1
 done
 [ -e "$mount/ctl" ] || { cat "$mount.log" >&2; echo "hw-sim does not serve device files; see above" >&2; exit 2; }
-"$programs/abi-probe" --dir "$mount" "$@"
+"$programs/abi-probe" --dir "$mount" --near 1,3,5 --far 2,4,6 "$@"

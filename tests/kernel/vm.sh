@@ -4,7 +4,7 @@
 #
 #   vm.sh prepare              download and unpack, build the modules, make the base of the machine
 #   vm.sh payload FILE         make the part with the programs under test from what is in the directory FILE
-#   vm.sh boot JOB...          boot; run guest/JOB.sh one after another; power off
+#   vm.sh boot NAME JOB...     boot; run guest/JOB.sh one after another; power off; results are in target/kernel/NAME
 #   vm.sh clean                remove everything
 #
 # Environment: KERNEL_DIR (target/kernel)  ACCEL=auto|icount|tcg|kvm  MEM=1024  LIMIT=600 (seconds, hard stop)  JOBS=2
@@ -121,6 +121,7 @@ payload() {
     mkdir -p "$1/guest"
     cp "$here"/guest/*.sh "$here"/guest/*.conf "$1/guest/"
     archive "$1" "$work/payload.cpio"
+    cat "$work/base.cpio" "$work/payload.cpio" > "$work/initramfs"
 }
 
 # A host without vmx or svm may still have /dev/kvm (nested under another hypervisor); a stock kernel hangs there.
@@ -132,7 +133,8 @@ accelerator() {
 }
 
 boot() {
-    local kernel accelerator processor=max processors=1 clock=() rc=0 jobs
+    local kernel accelerator processor=max processors=1 clock=() rc=0 jobs out=$work/$1
+    shift
     jobs=$(IFS=,; echo "$*")
     kernel=$(kernel_version)
     accelerator=$(accelerator)
@@ -143,16 +145,15 @@ boot() {
     icount) accelerator=tcg,thread=single clock=(-icount shift=0,sleep=off) ;;
     tcg) accelerator=tcg,thread=multi processors=2 ;;
     esac
-    rm -rf "$work/out"
-    mkdir -p "$work/out"
-    cat "$work/base.cpio" "$work/payload.cpio" > "$work/initramfs"
+    rm -rf "$out"
+    mkdir -p "$out"
     say "booting Linux $kernel in QEMU ($accelerator): ${jobs//,/, }"
     timeout -k 5 "${LIMIT:-600}" qemu-system-x86_64 -accel "$accelerator" "${clock[@]}" -cpu "$processor" \
         -smp "$processors" -m "${MEM:-1024}" -no-user-config -nodefaults -display none -serial stdio -no-reboot \
         -kernel "$root/boot/vmlinuz-$kernel" -initrd "$work/initramfs" \
-        -virtfs "local,path=$work/out,mount_tag=out,security_model=none,multidevs=remap" \
+        -virtfs "local,path=$out,mount_tag=out,security_model=none,multidevs=remap" \
         -append "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable jobs=$jobs" \
-        < /dev/null | sed -u 's|\r$||' | tee "$work/console.log" || rc=$?
+        < /dev/null | sed -u 's|\r$||' | tee "$out/console.log" || rc=$?
     [ "$rc" -ne 124 ] || say "the machine did not end within ${LIMIT:-600} s and was stopped"
     return "$rc"
 }

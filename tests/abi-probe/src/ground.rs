@@ -19,16 +19,18 @@ pub struct Channel {
     pub place: i32,
     /// One of [`sig`].
     pub sig: i32,
+    /// Which of the cables its span is at.
+    pub cable: usize,
 }
 
 /// The two spans.
 pub struct Ground {
     dir: PathBuf,
-    /// The number of the span at our end.
+    /// The number of the (first) span at our end.
     pub near_span: i32,
-    /// The channels of the near span.
+    /// The channels of the near spans.
     pub near: Vec<Channel>,
-    /// The channels of the far span.
+    /// The channels of the far spans.
     pub far: Vec<Channel>,
 }
 
@@ -42,8 +44,9 @@ pub struct Pair {
 }
 
 impl Ground {
-    /// Looks for the channels of both spans.
-    pub fn survey(dir: &Path, near_span: i32, far_span: i32) -> Answer<Ground> {
+    /// Looks for the channels of the spans at both ends of the cables.
+    pub fn survey(dir: &Path, near: &[i32], far: &[i32]) -> Answer<Ground> {
+        let near_span = near.first().copied().unwrap_or(1);
         let mut ground = Ground { dir: dir.to_owned(), near_span, near: Vec::new(), far: Vec::new() };
         let ctl = ground.node("ctl", 0)?;
         for number in 1..limits::MAX_CHANNELS {
@@ -51,11 +54,10 @@ impl Ground {
             if ctl.call(request::GET_PARAMS, &mut params).is_err() {
                 continue;
             }
-            let channel = Channel { number, place: params.chanpos, sig: params.sigtype };
-            match params.spanno {
-                span if span == near_span => ground.near.push(channel),
-                span if span == far_span => ground.far.push(channel),
-                _ => {}
+            for (ends, channels) in [(near, &mut ground.near), (far, &mut ground.far)] {
+                let cable = ends.iter().position(|span| *span == params.spanno);
+                let channel = |cable| Channel { number, place: params.chanpos, sig: params.sigtype, cable };
+                channels.extend(cable.map(channel));
             }
         }
         Ok(ground)
@@ -64,7 +66,10 @@ impl Ground {
     /// The pairs with these signallings at the near and the far end.
     pub fn pairs(&self, near: i32, far: i32) -> Vec<Pair> {
         let pair = |own: &Channel| {
-            let other = self.far.iter().find(|other| other.place == own.place && other.sig == far)?;
+            let other = self
+                .far
+                .iter()
+                .find(|other| other.cable == own.cable && other.place == own.place && other.sig == far)?;
             (own.sig == near).then_some(Pair { near: own.number, far: other.number })
         };
         self.near.iter().filter_map(pair).collect()

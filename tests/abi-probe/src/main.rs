@@ -11,32 +11,37 @@ use ground::Ground;
 use report::Report;
 use std::{path::PathBuf, process::ExitCode};
 
-const USAGE: &str = "usage: abi-probe [--dir DIR] [--near SPAN] [--far SPAN] [--only GROUP] [--json]
+const USAGE: &str =
+    "usage: abi-probe [--dir DIR] [--near SPAN[,SPAN…]] [--far SPAN[,SPAN…]] [--only GROUP] [--json]
   --dir DIR     where the device files are; /dev/dahdi
-  --near SPAN   the span to ask; 1
+  --near SPAN   the span to ask; 1. Further ones may have the channels with CAS and analog signalling
   --far SPAN    the span at the other end of its cable; 2
   --only GROUP  the checks of one group only
   --json        one JSON object instead of lines
-Nothing else may use the two spans meanwhile.";
+Nothing else may use the spans meanwhile.";
 
 struct Options {
     dir: PathBuf,
-    near: i32,
-    far: i32,
+    near: Vec<i32>,
+    far: Vec<i32>,
     only: Option<String>,
     json: bool,
 }
 
 fn options() -> Result<Options, String> {
-    let mut options = Options { dir: "/dev/dahdi".into(), near: 1, far: 2, only: None, json: false };
+    let mut options =
+        Options { dir: "/dev/dahdi".into(), near: vec![1], far: vec![2], only: None, json: false };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} wants a value"));
-        let span = |text: String| text.parse().map_err(|_| format!("{text} is no span number"));
+        let spans = |text: String| {
+            let numbers: Result<Vec<i32>, _> = text.split(',').map(str::parse).collect();
+            numbers.map_err(|_| format!("{text}: span numbers are wanted, such as 1 or 1,3"))
+        };
         match word.as_str() {
             "--dir" => options.dir = value()?.into(),
-            "--near" => options.near = span(value()?)?,
-            "--far" => options.far = span(value()?)?,
+            "--near" => options.near = spans(value()?)?,
+            "--far" => options.far = spans(value()?)?,
             "--only" => options.only = Some(value()?),
             "--json" => options.json = true,
             "--help" | "-h" => return Err(String::new()),
@@ -54,7 +59,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let ground = match Ground::survey(&options.dir, options.near, options.far) {
+    let ground = match Ground::survey(&options.dir, &options.near, &options.far) {
         Ok(ground) => ground,
         Err(errno) => {
             let (dir, errno) = (options.dir.display(), report::errno(errno));
@@ -66,7 +71,7 @@ fn main() -> ExitCode {
     };
     if ground.pairs(dahdi_abi::sig::CLEAR, dahdi_abi::sig::CLEAR).is_empty() {
         let Options { near, far, .. } = options;
-        eprintln!("spans {near} and {far} have no clear channels in the same places; run dahdi_cfg");
+        eprintln!("spans {near:?} and {far:?} have no clear channels in the same places; run dahdi_cfg");
         return ExitCode::from(2);
     }
     let mut report = Report::new(!options.json);

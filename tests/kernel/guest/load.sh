@@ -8,4 +8,4 @@ while [ $i -lt 32 ]; do
 done > /tmp/load.conf
 printf 'loadzone=us\ndefaultzone=us\nbchan=1-992\nalaw=1-992\n' >> /tmp/load.conf
 configure /tmp/load.conf || exit 99
-exec load-check 3
+exec load-check 2

@@ -17,7 +17,7 @@ pub fn run(ground: &Ground, report: &mut Report) -> Answer<()> {
 /// Plays one block out, which ends in an underrun, and waits for its event.
 fn underrun(node: &Node) -> Answer<()> {
     node.write(&[0x55; BLOCK])?;
-    node.poll(libc::POLLPRI, Duration::from_secs(1))?;
+    pause(80);
     Ok(())
 }
 
