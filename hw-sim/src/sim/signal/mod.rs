@@ -196,7 +196,8 @@ impl Signal {
         let waiting = match &self.front {
             _ if self.frozen => None,
             Front::Bits => (self.stuck.unwrap_or(level) != self.heard).then_some(now + 1),
-            Front::Wires(port) => port.next(now, level, self.heard),
+            // A port without a machine, its board being out, looks at nothing.
+            Front::Wires(port) => self.hook.as_ref().and_then(|_| port.next(now, level, self.heard)),
         };
         let hook = self.hook.as_ref().and_then(Hook::next);
         let way = self.under_way.front().map(|(at, _)| *at);
