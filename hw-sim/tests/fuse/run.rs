@@ -54,6 +54,9 @@ fn a_dahdi_tool_runs_unmodified() {
     let output = run(&["dahdi_scan"]);
     assert!(output.status.success(), "{}", text(&output));
     assert!(text(&output).contains("type=digital-E1"), "{}", text(&output));
+    let output = run(&["lsdahdi"]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(text(&output).contains("### Span  2"), "{}", text(&output));
 }
 
 #[test]
