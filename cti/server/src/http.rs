@@ -6,8 +6,9 @@ use crate::{
 };
 use axum::{
     Json, Router,
-    extract::{Query, State},
+    extract::{Query, Request, State},
     http::{StatusCode, header},
+    middleware::{self, Next},
     response::{Html, IntoResponse, Response},
     routing::get,
 };
@@ -16,7 +17,7 @@ use demarc_store::{Reader, RecordFilter};
 use serde::Deserialize;
 use serde_json::json;
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::net::TcpListener;
@@ -61,10 +62,32 @@ pub async fn serve(listener: TcpListener, status: Status, media: EngineHandle, r
         .route("/api/v1/channels", get(channels))
         .route("/api/v1/trunks", get(trunks))
         .route("/api/v1/cdr", get(cdr))
+        .layer(middleware::from_fn(only_by_address))
         .with_state(shared);
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!(%error, "the console has stopped");
     }
+}
+
+/// A page of another site must not read the calls through a name of its own that it makes lead here (DNS rebinding). A
+/// browser says in `Host` which name it was given: only addresses and `localhost` are nobody else's.
+async fn only_by_address(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST);
+    if host.is_none_or(|host| host.to_str().is_ok_and(is_address)) {
+        return next.run(request).await;
+    }
+    let error = "ask by address, such as http://127.0.0.1:8080/: other names could be anybody's";
+    (StatusCode::MISDIRECTED_REQUEST, Json(json!({ "error": error }))).into_response()
+}
+
+/// Whether a `Host` is an IP address or `localhost`, with a port or without.
+fn is_address(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|c| c.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
 }
 
 async fn health(State(shared): State<Shared>) -> Response {
@@ -183,4 +206,42 @@ async fn cdr(State(shared): State<Shared>, Query(query): Query<CdrQuery>) -> Res
 fn failure(message: &str) -> Response {
     tracing::error!(message, "the call records cannot be read");
     (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "error": message }))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
+
+    #[test]
+    fn only_addresses_and_localhost_are_nobody_elses_names() {
+        for ours in ["127.0.0.1", "127.0.0.1:8080", "[::1]", "[::1]:8080", "localhost:8080", "LocalHost"] {
+            assert!(is_address(ours), "{ours}");
+        }
+        for foreign in ["", "evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil:1"] {
+            assert!(!is_address(foreign), "{foreign}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_that_came_by_a_foreign_name_gets_nothing() {
+        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new()
+            .route("/", get(|| async { "calls" }))
+            .layer(middleware::from_fn(only_by_address));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        for (host, status) in [("127.0.0.1:8080", "200"), ("evil.example:8080", "421")] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert_eq!(answer.split(' ').nth(1), Some(status), "{host}");
+            assert_eq!(answer.contains("calls"), status == "200", "{host}");
+        }
+    }
 }
