@@ -176,13 +176,27 @@ fn channel_views(status: &Status) -> Vec<crate::status::ChannelView> {
     status.spans.iter().flat_map(|span| span.borrow().channels.clone()).collect()
 }
 
+/// The fields of [`RecordFilter`] stand here one by one: of a flattened struct a query string can give no numbers.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct CdrQuery {
     #[serde(default = "hundred")]
     limit: usize,
     before: Option<u64>,
-    #[serde(flatten)]
-    filter: RecordFilter,
+    since_ms: Option<i64>,
+    until_ms: Option<i64>,
+    from: Option<String>,
+    to: Option<String>,
+    queue: Option<String>,
+    agent: Option<String>,
+    disposition: Option<String>,
+}
+
+impl CdrQuery {
+    fn filter(self) -> RecordFilter {
+        let CdrQuery { since_ms, until_ms, from, to, queue, agent, disposition, .. } = self;
+        RecordFilter { since_ms, until_ms, from, to, queue, agent, disposition }
+    }
 }
 
 fn hundred() -> usize {
@@ -192,9 +206,11 @@ fn hundred() -> usize {
 /// The newest first; `before` a call's number gives the page after it.
 async fn cdr(State(shared): State<Shared>, Query(query): Query<CdrQuery>) -> Response {
     let records = shared.records.clone();
+    let (limit, before) = (query.limit, query.before.map(demarc_model::CallId));
+    let filter = query.filter();
     let found = tokio::task::spawn_blocking(move || {
         let records = records.lock().unwrap_or_else(PoisonError::into_inner);
-        records.records(query.limit, query.before.map(demarc_model::CallId), &query.filter)
+        records.records(limit, before, &filter)
     });
     match found.await {
         Ok(Ok(records)) => Json(records).into_response(),
@@ -221,18 +237,34 @@ mod tests {
         for ours in ["127.0.0.1", "127.0.0.1:8080", "[::1]", "[::1]:8080", "localhost:8080", "LocalHost"] {
             assert!(is_address(ours), "{ours}");
         }
-        for foreign in ["", "evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil:1"] {
+        for foreign in ["", "evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil:1"]
+        {
             assert!(!is_address(foreign), "{foreign}");
         }
+    }
+
+    #[test]
+    fn records_are_asked_for_by_time_and_by_word_and_a_misspelt_word_is_refused() {
+        let read =
+            |text: &str| Query::<CdrQuery>::try_from_uri(&format!("/api/v1/cdr?{text}").parse().unwrap());
+        let Query(query) = read("limit=5&before=9&since_ms=1000&until_ms=2000&queue=sales").unwrap();
+        assert_eq!((query.limit, query.before), (5, Some(9)));
+        let expected = RecordFilter {
+            since_ms: Some(1000),
+            until_ms: Some(2000),
+            queue: Some("sales".into()),
+            ..RecordFilter::default()
+        };
+        assert_eq!(query.filter(), expected);
+        assert!(read("since=1000").is_err());
     }
 
     #[tokio::test]
     async fn a_page_that_came_by_a_foreign_name_gets_nothing() {
         let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = Router::new()
-            .route("/", get(|| async { "calls" }))
-            .layer(middleware::from_fn(only_by_address));
+        let router =
+            Router::new().route("/", get(|| async { "calls" })).layer(middleware::from_fn(only_by_address));
         tokio::spawn(async move { axum::serve(listener, router).await });
         for (host, status) in [("127.0.0.1:8080", "200"), ("evil.example:8080", "421")] {
             let mut stream = TcpStream::connect(address).await.unwrap();
