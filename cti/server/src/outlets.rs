@@ -3,7 +3,10 @@
 use crate::status::SpanView;
 use demarc_model::{Cause, Destination, LegCommand, LegEvent, LegId, Origin, SpanNo};
 use std::collections::{BTreeMap, VecDeque};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    watch,
+};
 
 /// Commands that may wait for one task. A task that is that far behind gets no new legs.
 const COMMAND_QUEUE: usize = 4096;
@@ -60,7 +63,7 @@ impl Outlets {
         }
     }
 
-    /// Sends a command without waiting.
+    /// Sends a command without waiting. To be called within a runtime.
     pub fn send(&mut self, leg: LegId, command: LegCommand) {
         let commands = match &command {
             LegCommand::Dial { to, .. } => match self.choose(to) {
@@ -75,11 +78,17 @@ impl Outlets {
                 None => return,
             },
         };
-        if commands.try_send((leg, command)).is_err() {
-            tracing::error!(%leg, "a line task does not take commands: the leg is given up");
-            self.legs.remove(&leg);
-            self.refused.push_back((leg, Cause::TEMPORARY_FAILURE));
+        match commands.try_send((leg, command)) {
+            Ok(()) => return,
+            Err(TrySendError::Full((_, LegCommand::Release { cause }))) => {
+                return release_later(commands, leg, cause);
+            }
+            Err(TrySendError::Full((_, LegCommand::Dial { .. })) | TrySendError::Closed(_)) => {}
+            Err(TrySendError::Full(_)) => release_later(commands, leg, Cause::TEMPORARY_FAILURE),
         }
+        tracing::error!(%leg, "a line task does not take commands: the leg is given up");
+        self.legs.remove(&leg);
+        self.refused.push_back((leg, Cause::TEMPORARY_FAILURE));
     }
 
     /// A leg that no task took, and why.
@@ -100,6 +109,12 @@ impl Outlets {
             Some((_, outlet)) => Ok(outlet.commands.clone()),
         }
     }
+}
+
+/// A leg that its task knows would keep its channel for ever: its release waits until there is room. There is one such
+/// wait a leg at most, as nothing is sent to a leg after its release.
+fn release_later(commands: Commands, leg: LegId, cause: Cause) {
+    tokio::spawn(async move { drop(commands.send((leg, LegCommand::Release { cause })).await) });
 }
 
 #[cfg(test)]
@@ -166,5 +181,27 @@ mod tests {
         outlets.send(LegId(3), LegCommand::Dial { to: to(), from: None });
         assert_eq!(outlets.refused(), Some((LegId(3), Cause::TEMPORARY_FAILURE)));
         assert_eq!(outlets.refused(), None);
+    }
+
+    #[tokio::test]
+    async fn a_full_task_still_hears_of_every_release() {
+        let (sip, mut commands) = mpsc::channel(1);
+        let mut outlets = Outlets::new(sip, Vec::new());
+        let offered = LegEvent::Offered { origin: Origin::Trunk("t".into()), to: "1".into(), from: None };
+        for leg in [2, 4, 6] {
+            outlets.note(LegId(leg), &offered);
+        }
+        let release = LegCommand::Release { cause: Cause::NORMAL_CLEARING };
+        outlets.send(LegId(2), release.clone());
+        outlets.send(LegId(4), release.clone());
+        assert_eq!(outlets.refused(), None, "its line will say when it is released");
+        outlets.send(LegId(6), LegCommand::Answer);
+        assert_eq!(outlets.refused(), Some((LegId(6), Cause::TEMPORARY_FAILURE)));
+        let given_up = LegCommand::Release { cause: Cause::TEMPORARY_FAILURE };
+        let told = [commands.recv().await, commands.recv().await, commands.recv().await];
+        assert_eq!(
+            told.map(Option::unwrap),
+            [(LegId(2), release.clone()), (LegId(4), release), (LegId(6), given_up)]
+        );
     }
 }
