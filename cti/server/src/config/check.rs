@@ -23,6 +23,7 @@ impl Check<'_> {
         self.addresses()?;
         self.spans()?;
         self.names()?;
+        self.passwords()?;
         self.prompts()?;
         self.menus()?;
         self.queues()?;
@@ -106,6 +107,18 @@ impl Check<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Without a password anybody could register as the agent, and call.
+    fn passwords(&self) -> Result<(), ConfigError> {
+        match self.config.agents.iter().find(|agent| agent.password.0.is_empty()) {
+            Some(agent) => {
+                let problem =
+                    format!("agent \"{}\" has an empty password; write a long one", agent.id.get_ref());
+                Err(self.at(&agent.id, problem))
+            }
+            None => Ok(()),
+        }
     }
 
     fn prompts(&self) -> Result<(), ConfigError> {

@@ -473,6 +473,12 @@ to = ["menu:main"]
     }
 
     #[test]
+    fn an_agent_without_a_password_is_refused() {
+        let message = error(&GOOD.replace("password = \"secret\"", "password = \"\""));
+        assert!(message.contains("demarc.toml:6") && message.contains("empty password"), "{message}");
+    }
+
+    #[test]
     fn a_listener_and_a_range_of_ports_are_checked() {
         assert!(error("[sip]\nlisten = [\"5060\"]").contains("demarc.toml:2: \"5060\" is no SIP listener"));
         assert!(error("[rtp]\nports = \"9\"").contains("demarc.toml:2"));
