@@ -216,10 +216,7 @@ impl Running {
         };
         self.remember(session, state);
         self.media_changed(session, &agreed);
-        let origin = match source {
-            Source::Trunk(name) => Origin::Trunk(name),
-            Source::User(name) => Origin::Agent(AgentId(name)),
-        };
+        let (origin, from) = caller(source, from);
         self.task.control.send(Input::Leg(leg, LegEvent::Offered { origin, to, from })).await;
     }
 
@@ -277,6 +274,18 @@ impl Running {
     }
 }
 
+/// Where a call comes from, and whose number is shown. A trunk vouches for its callers' numbers (RFC 3325 5); a telephone
+/// may withhold its own, but show no other.
+fn caller(source: Source, from: Option<Number>) -> (Origin, Option<Number>) {
+    match source {
+        Source::Trunk(name) => (Origin::Trunk(name), from),
+        Source::User(name) => {
+            let own = from.map(|_| Number(name.clone()));
+            (Origin::Agent(AgentId(name)), own)
+        }
+    }
+}
+
 fn remote(media: &Negotiated) -> RtpRemote {
     RtpRemote {
         address: media.remote,
@@ -303,5 +312,21 @@ fn nowhere() -> Negotiated {
         ptime: 20,
         send: false,
         receive: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_telephone_shows_its_own_number_or_none() {
+        let number = |text: &str| Some(Number(text.into()));
+        let user = || Source::User("1001".into());
+        let agent = || Origin::Agent(AgentId("1001".into()));
+        assert_eq!(caller(user(), number("+49301234567")), (agent(), number("1001")));
+        assert_eq!(caller(user(), None), (agent(), None), "withheld");
+        let trunk = || Source::Trunk("carrier".into());
+        assert_eq!(caller(trunk(), number("030")), (Origin::Trunk("carrier".into()), number("030")));
     }
 }
