@@ -5,8 +5,8 @@ use crate::config::{Listen, Transport};
 use demarc_sip::{ConnId, Path};
 use std::{collections::BTreeMap, io, net::SocketAddr, time::Duration};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream, UdpSocket, tcp::OwnedReadHalf, tcp::OwnedWriteHalf},
+    io::{AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream, UdpSocket, tcp::OwnedReadHalf},
     sync::mpsc,
     task::AbortHandle,
 };
@@ -17,6 +17,8 @@ const STREAM_QUEUE: usize = 256;
 const STREAM_EVENTS: usize = 1024;
 /// How long a connection may take to open.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// How long a peer may take nothing of what is written to it: the longest that a transaction waits (64*T1).
+const WRITE_LIMIT: Duration = Duration::from_secs(32);
 /// Kernel buffer of the datagram socket: a burst of some thousand messages.
 const UDP_BUFFER: usize = 4 << 20;
 
@@ -150,7 +152,7 @@ impl Sockets {
         let _ = stream.set_nodelay(true);
         let (read, write) = stream.into_split();
         let (writer, queue) = mpsc::channel(STREAM_QUEUE);
-        tokio::spawn(write_stream(write, queue));
+        tokio::spawn(write_stream(write, queue, WRITE_LIMIT));
         let reader = tokio::spawn(read_stream(conn, read, self.events.0.clone())).abort_handle();
         self.streams.insert(conn, Stream { writer, reader });
     }
@@ -164,7 +166,7 @@ impl Sockets {
                 Ok(Ok(stream)) => {
                     let _ = stream.set_nodelay(true);
                     let (read, write) = stream.into_split();
-                    tokio::spawn(write_stream(write, queue));
+                    tokio::spawn(write_stream(write, queue, WRITE_LIMIT));
                     let _ = events.send(StreamEvent::Connected(conn)).await;
                     read_stream(conn, read, events).await;
                 }
@@ -211,10 +213,32 @@ async fn read_stream(conn: ConnId, mut read: OwnedReadHalf, events: mpsc::Sender
     let _ = events.send(StreamEvent::Closed(conn)).await;
 }
 
-async fn write_stream(mut write: OwnedWriteHalf, mut queue: mpsc::Receiver<Vec<u8>>) {
+/// Ends with the stream, or when the peer takes nothing: else a peer that never reads would hold the descriptor for ever.
+async fn write_stream(
+    mut write: impl AsyncWrite + Unpin,
+    mut queue: mpsc::Receiver<Vec<u8>>,
+    limit: Duration,
+) {
     while let Some(data) = queue.recv().await {
-        if write.write_all(&data).await.is_err() {
+        let written = tokio::time::timeout(limit, write.write_all(&data)).await;
+        if !matches!(written, Ok(Ok(()))) {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_peer_that_never_reads_is_let_go() {
+        let (ours, peer) = tokio::io::duplex(4);
+        let (sender, queue) = mpsc::channel(1);
+        let writer = tokio::spawn(write_stream(ours, queue, Duration::from_millis(1)));
+        sender.send(b"more than it takes".to_vec()).await.unwrap();
+        drop(sender);
+        writer.await.unwrap();
+        drop(peer);
     }
 }
