@@ -102,7 +102,7 @@ pub enum TrunkState {
 /// The state of everything, for whoever looks.
 #[derive(Clone)]
 pub struct Status {
-    calls: Arc<watch::Sender<Snapshot>>,
+    calls: Arc<watch::Sender<Arc<Snapshot>>>,
     journal_errors: Arc<AtomicU64>,
     /// The spans.
     pub spans: Vec<watch::Receiver<SpanView>>,
@@ -121,7 +121,7 @@ impl Status {
         calls: Snapshot,
     ) -> Status {
         Status {
-            calls: Arc::new(watch::Sender::new(calls)),
+            calls: Arc::new(watch::Sender::new(Arc::new(calls))),
             journal_errors: Arc::new(AtomicU64::new(0)),
             spans,
             sip,
@@ -131,12 +131,12 @@ impl Status {
 
     /// The call model's new state.
     pub fn publish_calls(&self, snapshot: Snapshot) {
-        self.calls.send_replace(snapshot);
+        self.calls.send_replace(Arc::new(snapshot));
     }
 
-    /// The call model's last state.
-    pub fn calls(&self) -> watch::Ref<'_, Snapshot> {
-        self.calls.borrow()
+    /// The call model's last state. It can be looked at for long: call control does not wait for it.
+    pub fn calls(&self) -> Arc<Snapshot> {
+        self.calls.borrow().clone()
     }
 
     /// The journal could not be written. Calls go on; health and metrics say so.
@@ -148,5 +148,23 @@ impl Status {
     /// How often the journal could not be written.
     pub fn journal_errors(&self) -> u64 {
         self.journal_errors.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_looks_does_not_hold_call_control_up() {
+        let nothing = || Snapshot { calls: Vec::new(), queues: Vec::new(), agents: Vec::new() };
+        let (_, sip) = watch::channel(Stats::default());
+        let (_, trunks) = watch::channel(BTreeMap::new());
+        let status = Status::new(Vec::new(), sip, trunks, nothing());
+        let seen = status.calls();
+        let publisher = status.clone();
+        let published = std::thread::spawn(move || publisher.publish_calls(nothing()));
+        published.join().unwrap();
+        assert!(!Arc::ptr_eq(&seen, &status.calls()));
     }
 }
