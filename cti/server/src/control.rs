@@ -111,7 +111,10 @@ impl ControlThread {
                 end.get_or_insert(self.clock.now() + SHUTDOWN_LIMIT);
             }
             self.round(&mut batch);
-            if end.is_some_and(|end| self.control.is_idle() || end <= self.clock.now()) {
+            if end.is_some() && self.control.is_idle() {
+                return self.settle([Fact::Stopped].into());
+            }
+            if end.is_some_and(|end| end <= self.clock.now()) {
                 return;
             }
         }
@@ -170,5 +173,44 @@ impl ControlThread {
                 Output::Fact(_) => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outlets::command_queue;
+    use demarc_call::Plan;
+    use demarc_media::{Engine, EngineConfig};
+    use demarc_model::CallId;
+    use demarc_store::Reader;
+    use std::collections::BTreeMap;
+    use tokio::sync::watch;
+
+    #[test]
+    fn a_stop_in_good_order_is_the_last_fact() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("demarc.db");
+        let control = Control::new(Plan::default(), CallId(1));
+        let (inputs, receiver) = Inputs::channel();
+        let (commands, _queue) = command_queue();
+        let clock = Clock::start();
+        let (_, sip) = watch::channel(demarc_sip::Stats::default());
+        let (_, trunks) = watch::channel(BTreeMap::new());
+        let thread = ControlThread {
+            status: Status::new(Vec::new(), sip, trunks, control.snapshot(clock.now())),
+            control,
+            store: Store::open(&path).unwrap().0,
+            inputs: receiver,
+            outlets: Outlets::new(commands, Vec::new()),
+            media: Media(Engine::spawn(EngineConfig::default(), Box::new(drop)).unwrap()),
+            clock,
+        };
+        inputs.offer(Input::Fact(Fact::Started { version: "1".into() }));
+        inputs.offer(Input::Shutdown);
+        thread.spawn().unwrap().join().unwrap();
+        let facts: Vec<_> =
+            Reader::open(&path).unwrap().journal(0, 9).unwrap().into_iter().map(|entry| entry.fact).collect();
+        assert_eq!(facts, [Fact::Started { version: "1".into() }, Fact::Stopped]);
     }
 }
