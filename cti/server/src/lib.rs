@@ -12,6 +12,7 @@ mod media;
 mod metrics;
 mod outlets;
 pub mod plan;
+pub mod private;
 mod prompts;
 pub mod serve;
 pub mod show;

@@ -5,7 +5,7 @@ use demarc_board::KernelDevices;
 use demarc_server::{
     bench,
     config::{Config, DEFAULT_PATH},
-    demo, error_chain,
+    demo, error_chain, private,
     serve::{self, Daemon},
     show::{self, Columns},
 };
@@ -203,6 +203,7 @@ fn run_serve(path: &Path, state: Option<PathBuf>) -> ExitCode {
     if let Some(state) = state {
         config.state = state;
     }
+    private::keep_from_others();
     let base = path.parent().unwrap_or(Path::new(".")).to_owned();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
