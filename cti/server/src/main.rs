@@ -218,7 +218,7 @@ fn run_serve(path: &Path, state: Option<PathBuf>) -> ExitCode {
     })
 }
 
-async fn until_signal(daemon: Daemon) -> ExitCode {
+async fn until_signal(mut daemon: Daemon) -> ExitCode {
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
@@ -235,6 +235,10 @@ async fn until_signal(daemon: Daemon) -> ExitCode {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        () = daemon.broken() => {
+            daemon.stop().await;
+            return complain(&io::Error::other("a part of the daemon ended by itself; see the log"), FAILED);
+        }
     }
     stop(daemon).await
 }

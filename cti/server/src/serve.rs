@@ -142,6 +142,11 @@ impl Daemon {
         tokio::time::timeout(limit, all).await.is_ok()
     }
 
+    /// Waits until a task ends or panics, which none does while all is well: without call control every one ends.
+    pub async fn broken(&mut self) {
+        let _ = self.tasks.join_next().await;
+    }
+
     /// Clears all calls, closes the journal, lets the tasks end.
     pub async fn stop(mut self) {
         self.inputs.send(Input::Shutdown).await;
@@ -333,4 +338,35 @@ fn start_http(
     tasks: &mut tokio::task::JoinSet<()>,
 ) {
     tasks.spawn(http::serve(listener, status.clone(), shared.media.0.clone(), reader));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::Status;
+
+    #[tokio::test]
+    async fn a_task_that_panics_is_noticed_and_the_rest_still_stops() {
+        let (inputs, receiver) = Inputs::channel();
+        let (_, sip) = watch::channel(demarc_sip::Stats::default());
+        let (_, trunks) = watch::channel(BTreeMap::new());
+        let calls = Control::new(demarc_call::Plan::default(), CallId(1)).snapshot(Clock::start().now());
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(std::future::pending());
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut daemon = Daemon {
+            inputs,
+            media: Engine::spawn(EngineConfig::default(), Box::new(drop)).unwrap(),
+            control: std::thread::spawn(move || drop(receiver)),
+            tasks,
+            http: nowhere,
+            sip: nowhere,
+            status: Status::new(Vec::new(), sip, trunks, calls),
+        };
+        let well = tokio::time::timeout(Duration::from_millis(1), daemon.broken()).await;
+        assert!(well.is_err(), "nothing is broken yet");
+        daemon.tasks.spawn(async { panic!("on purpose") });
+        daemon.broken().await;
+        daemon.stop().await;
+    }
 }
