@@ -161,10 +161,11 @@ impl ControlThread {
                 effect => effects.push(effect),
             }
         }
-        if !facts.is_empty()
-            && let Err(error) = self.store.append(Clock::wall_ms(), &facts)
-        {
-            self.status.journal_failed(&error);
+        if !facts.is_empty() {
+            match self.store.append(Clock::wall_ms(), &facts) {
+                Ok(_) => self.status.journal_written(),
+                Err(error) => self.status.journal_failed(&error),
+            }
         }
         for effect in effects {
             match effect {

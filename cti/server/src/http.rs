@@ -96,7 +96,7 @@ async fn health(State(shared): State<Shared>) -> Response {
         .map(|span| span.borrow().number)
         .collect();
     let journal_errors = shared.status.journal_errors();
-    let healthy = down.is_empty() && journal_errors == 0;
+    let healthy = down.is_empty() && !shared.status.journal_behind();
     let body = json!({
         "status": if healthy { "ok" } else { "degraded" },
         "spans_down": down,

@@ -8,7 +8,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 use tokio::sync::watch;
@@ -104,6 +104,7 @@ pub enum TrunkState {
 pub struct Status {
     calls: Arc<watch::Sender<Arc<Snapshot>>>,
     journal_errors: Arc<AtomicU64>,
+    journal_behind: Arc<AtomicBool>,
     /// The spans.
     pub spans: Vec<watch::Receiver<SpanView>>,
     /// SIP's counters.
@@ -123,6 +124,7 @@ impl Status {
         Status {
             calls: Arc::new(watch::Sender::new(Arc::new(calls))),
             journal_errors: Arc::new(AtomicU64::new(0)),
+            journal_behind: Arc::new(AtomicBool::new(false)),
             spans,
             sip,
             trunks,
@@ -142,7 +144,18 @@ impl Status {
     /// The journal could not be written. Calls go on; health and metrics say so.
     pub fn journal_failed(&self, error: &demarc_store::StoreError) {
         self.journal_errors.fetch_add(1, Ordering::Relaxed);
+        self.journal_behind.store(true, Ordering::Relaxed);
         tracing::error!(error = %crate::error_chain(error), "the journal was not written; is the disk full?");
+    }
+
+    /// The journal has been written, with all that waited.
+    pub fn journal_written(&self) {
+        self.journal_behind.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether facts wait in memory because the journal cannot be written.
+    pub fn journal_behind(&self) -> bool {
+        self.journal_behind.load(Ordering::Relaxed)
     }
 
     /// How often the journal could not be written.
@@ -155,16 +168,33 @@ impl Status {
 mod tests {
     use super::*;
 
-    #[test]
-    fn whoever_looks_does_not_hold_call_control_up() {
-        let nothing = || Snapshot { calls: Vec::new(), queues: Vec::new(), agents: Vec::new() };
+    fn nothing() -> Snapshot {
+        Snapshot { calls: Vec::new(), queues: Vec::new(), agents: Vec::new() }
+    }
+
+    fn status() -> Status {
         let (_, sip) = watch::channel(Stats::default());
         let (_, trunks) = watch::channel(BTreeMap::new());
-        let status = Status::new(Vec::new(), sip, trunks, nothing());
+        Status::new(Vec::new(), sip, trunks, nothing())
+    }
+
+    #[test]
+    fn whoever_looks_does_not_hold_call_control_up() {
+        let status = status();
         let seen = status.calls();
         let publisher = status.clone();
         let published = std::thread::spawn(move || publisher.publish_calls(nothing()));
         published.join().unwrap();
         assert!(!Arc::ptr_eq(&seen, &status.calls()));
+    }
+
+    #[test]
+    fn a_journal_that_caught_up_is_well_again() {
+        let status = status();
+        status.journal_failed(&demarc_store::StoreError::InUse { path: "demarc.db".into() });
+        assert!(status.journal_behind());
+        status.journal_written();
+        assert!(!status.journal_behind());
+        assert_eq!(status.journal_errors(), 1, "the count only rises");
     }
 }
