@@ -1,6 +1,6 @@
 //! A busy span: sound both ways on every bearer channel, in blocks of 20 ms.
 
-use dahdi_abi::{BufferInfo, DeviceNode, Devices, Errno, NodePath, policy, request};
+use dahdi_abi::{BufferInfo, DeviceNode, Devices, Errno, NodePath, event, policy, request};
 
 /// Octets of a block.
 pub const BLOCK: usize = 160;
@@ -12,6 +12,8 @@ pub struct Line {
     pub moved: u64,
     /// Reads and writes that were refused.
     pub missed: u64,
+    /// Changes of signalling bits that came.
+    pub events: u64,
 }
 
 /// Opens the bearer channels of so many spans.
@@ -31,14 +33,33 @@ impl Line {
             ..BufferInfo::default()
         };
         dahdi_abi::call(&mut *node, request::SET_BUFINFO, &mut info).unwrap();
-        dahdi_abi::call(&mut *node, request::AUDIOMODE, &mut 1).unwrap();
+        // CAS channels carry sound without being asked to.
+        let _ = dahdi_abi::call(&mut *node, request::AUDIOMODE, &mut 1);
         (0..3).for_each(|_| assert_eq!(node.write(&[0x55; BLOCK]), Ok(BLOCK)));
-        Line { node, moved: 0, missed: 0 }
+        Line { node, moved: 0, missed: 0, events: 0 }
+    }
+
+    /// Sends signalling bits A, B, C, D.
+    pub fn send_bits(&mut self, mut bits: i32) {
+        dahdi_abi::call(&mut *self.node, request::SETTXBITS, &mut bits).unwrap();
+    }
+
+    /// Takes the events that stop reads and writes.
+    fn take_events(&mut self) {
+        let mut told = event::BITSCHANGED;
+        while told != event::NONE {
+            dahdi_abi::call(&mut *self.node, request::GETEVENT, &mut told).unwrap();
+            self.events += u64::from(told == event::BITSCHANGED);
+        }
     }
 
     /// One block each way.
     pub fn tick(&mut self, block: &mut [u8; BLOCK]) {
-        let read = self.node.read(block);
+        let mut read = self.node.read(block);
+        if read == Err(Errno::LAST) {
+            self.take_events();
+            read = self.node.read(block);
+        }
         let written = self.node.write(block);
         for result in [read, written] {
             match result {

@@ -3,7 +3,7 @@
 use crate::client::{BLOCK, open_spans};
 use crate::own_cpu;
 use crate::virtual_time::sizes;
-use hw_sim::{Description, Simulator};
+use hw_sim::{Description, Simulator, description::Signalling};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
@@ -14,12 +14,12 @@ const TICK: Duration = Duration::from_millis(20);
 
 pub fn table() {
     println!(
-        "Real time, in this process on one core: reads and writes of all bearer channels every 20 ms, {} s",
+        "Real time, in this process on one core: CAS channels with sound both ways every 20 ms and a change of bits a second, {} s",
         TURNS / 50
     );
     println!(
-        "{:>8} {:>10} {:>10} {:>12} {:>16} {:>14}",
-        "spans", "channels", "CPU", "late ticks", "latest by", "missed blocks"
+        "{:>8} {:>10} {:>10} {:>12} {:>16} {:>14} {:>12}",
+        "spans", "channels", "CPU", "late ticks", "latest by", "missed blocks", "bit changes"
     );
     let everywhere = sched_getaffinity(Pid::from_raw(0)).unwrap();
     let mut one = CpuSet::new();
@@ -33,9 +33,16 @@ pub fn table() {
     println!("A tick is late when its work is not done before the next one is due.\n");
 }
 
+/// Cabled E1 spans with CAS.
+fn boards(spans: u16) -> Description {
+    let mut boards = Description::pairs(spans / 2);
+    boards.spans.iter_mut().for_each(|span| span.signalling = Signalling::Cas);
+    boards
+}
+
 fn run(spans: u16) {
     let systems: Vec<Simulator> =
-        sizes(spans).map(|spans| Simulator::real_time(&Description::pairs(spans / 2)).unwrap()).collect();
+        sizes(spans).map(|spans| Simulator::real_time(&boards(spans)).unwrap()).collect();
     let mut lines: Vec<_> = systems
         .iter()
         .zip(sizes(spans))
@@ -48,15 +55,22 @@ fn run(spans: u16) {
         // A block and a bit after the last one, so that the block is there.
         let due = start + TICK * turn + Duration::from_millis(2);
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        lines.iter_mut().for_each(|line| line.tick(&mut block));
+        for (index, line) in lines.iter_mut().enumerate() {
+            line.tick(&mut block);
+            // Each channel changes its bits once a second, not all at once.
+            if (turn as usize + index).is_multiple_of(50) {
+                line.send_bits(if (turn / 50).is_multiple_of(2) { 0b0101 } else { 0b1101 });
+            }
+        }
         let over = Instant::now().saturating_duration_since(due + TICK);
         late += u32::from(!over.is_zero());
         latest = latest.max(over);
     }
     let share = (own_cpu() - before).as_secs_f64() / start.elapsed().as_secs_f64();
     let missed: u64 = lines.iter().map(|line| line.missed).sum();
+    let events: u64 = lines.iter().map(|line| line.events).sum();
     println!(
-        "{spans:>8} {:>10} {:>9.1}% {late:>12} {:>13.1} ms {missed:>14}",
+        "{spans:>8} {:>10} {:>9.1}% {late:>12} {:>13.1} ms {missed:>14} {events:>12}",
         spans * 31,
         share * 100.0,
         latest.as_secs_f64() * 1000.0
