@@ -1,6 +1,6 @@
 //! The device files as programs meet them: through the kernel's FUSE, from other processes.
 //!
-//! Needs `/dev/fuse`, root (or `unshare -Urm`) and Debian's package `dahdi`. What is missing is a failure.
+//! Needs `/dev/fuse`, root (or `unshare -Urm`) and Debian's packages `dahdi` and `libopenr2-bin`. What is missing is a failure.
 
 mod analog;
 mod audio;
@@ -9,6 +9,7 @@ mod client;
 mod control;
 mod edges;
 mod life;
+mod r2;
 mod run;
 mod sharing;
 mod tools;
