@@ -392,7 +392,9 @@ impl Sim {
             // What the kernel makes of −ENODEV.
             Some(File::Gone) => Ready::IN.with(Ready::OUT).with(Ready::ERR),
             Some(File::Timer(timer)) if timer.has_expired() || timer.ping => Ready::PRI,
-            Some(_) => Ready::default(),
+            Some(File::Timer(_)) => Ready::default(),
+            // What the kernel makes of −EINVAL.
+            Some(File::Ctl | File::Unspecified) => Ready::PRI.with(Ready::ERR),
             None => Ready::ERR,
         }
     }
@@ -437,7 +439,7 @@ impl Sim {
             File::Channel(place) => *place,
             File::Timer(_) => return Err(Errno::NOSYS),
             File::Gone => return Err(Errno::NODEV),
-            File::Ctl | File::Unspecified => return Err(Errno::INVAL),
+            File::Ctl | File::Unspecified => return Err(Errno::NOSYS),
         };
         self.channel_mut(place).and_then(|channel| channel.open.as_mut()).ok_or(Errno::NODEV)
     }

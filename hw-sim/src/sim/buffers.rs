@@ -279,9 +279,12 @@ impl Receiver {
         put
     }
 
-    /// Takes a frame; `false` when there is no buffer or it is too long for one.
+    /// Takes a frame; `false` when there is no buffer. One that would fill its buffer is lost without a word (measured).
     pub fn put_frame(&mut self, frame: Vec<u8>) -> bool {
-        let fits = self.full.len() < self.buffers && frame.len() <= self.block;
+        if frame.len() >= self.block {
+            return true;
+        }
+        let fits = self.full.len() < self.buffers;
         if fits {
             self.full.push_back(frame);
         }

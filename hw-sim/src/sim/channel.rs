@@ -15,6 +15,8 @@ use std::collections::VecDeque;
 pub(super) const CHUNK: usize = 8;
 /// What a clear channel transmits when nothing is written.
 const IDLE_CLEAR: u8 = 0xff;
+/// Silence in mu-law as the driver makes it: the negative zero (measured).
+const IDLE_MULAW: u8 = 0x7f;
 /// Silence in A-law.
 const IDLE_ALAW: u8 = 0xd5;
 
@@ -263,6 +265,7 @@ impl Open {
     pub fn idle(&self) -> u8 {
         match (self.audio, self.law) {
             (true, laws::ALAW) => IDLE_ALAW,
+            (true, laws::MULAW) => IDLE_MULAW,
             _ => IDLE_CLEAR,
         }
     }
@@ -301,7 +304,8 @@ pub(super) fn mode_of(sigtype: i32) -> Mode {
 
 /// The frame with its last two octets, which the program leaves to the driver, made the FCS.
 fn with_fcs(data: &[u8]) -> Vec<u8> {
-    let body = &data[..data.len().saturating_sub(2)];
+    let Some(end) = data.len().checked_sub(2) else { return Vec::new() };
+    let body = &data[..end];
     let mut frame = body.to_vec();
     frame.extend(super::hdlc::fcs(body));
     frame

@@ -8,11 +8,11 @@ pub(super) fn fcs(octets: &[u8]) -> [u8; 2] {
     (!remainder).to_le_bytes()
 }
 
-/// Whether a frame ends in its own FCS.
+/// Whether a frame ends in its own FCS; one of nothing else does, with two octets of zero (measured).
 pub(super) fn is_whole(frame: &[u8]) -> bool {
     match frame.len().checked_sub(2) {
-        Some(end) if end > 0 => fcs(&frame[..end]) == frame[end..],
-        _ => false,
+        Some(end) => fcs(&frame[..end]) == frame[end..],
+        None => false,
     }
 }
 
@@ -26,6 +26,8 @@ mod tests {
         assert_eq!(fcs(b"123456789"), [0x6e, 0x90]);
         assert!(is_whole(b"123456789\x6e\x90"));
         assert!(!is_whole(b"123456780\x6e\x90"));
-        assert!(!is_whole(b"\x00\x00"));
+        assert!(is_whole(b"\x00\x00"));
+        assert!(!is_whole(b"\x01\x00"));
+        assert!(!is_whole(b"\x00"));
     }
 }

@@ -17,9 +17,8 @@ pub(super) struct Timer {
 }
 
 impl Timer {
-    /// `TIMERCONFIG`: a period in samples, 0 stops it. Expiries that wait are forgotten.
+    /// `TIMERCONFIG`: a period in samples, 0 stops it. Expiries that wait are kept.
     pub fn configure(&mut self, now: Time, samples: i32) {
-        self.tripped = 0;
         self.period = u32::try_from(samples).ok().filter(|n| *n > 0).map(|n| SAMPLE * n);
         self.next = now + self.period.unwrap_or_default();
     }

@@ -62,6 +62,9 @@ impl Report {
 
     fn add(&mut self, name: &str, saw: String, expected: Option<String>) {
         let line = Line { name: format!("{}.{name}", self.group), saw, expected };
+        // Reports are compared by name, and read from their last `: ` on.
+        debug_assert!(self.lines.iter().all(|other| other.name != line.name), "{} is there twice", line.name);
+        debug_assert!(!line.saw.contains(": "), "{line}");
         if self.live {
             println!("{line}");
         }

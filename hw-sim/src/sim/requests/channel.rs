@@ -30,7 +30,10 @@ pub(super) fn serve(
     let channel = sim.channel_mut(place)?;
     let (number, own_law) = (channel.number as i32, channel.default_law);
     let only_on_spans = if channel.span.is_some() { audio(channel, request, arg) } else { None };
-    // INDIRECT reaches channels that nobody has open; there is nothing to ask of them here.
+    if request == number::CHANNO {
+        return Some(give(arg, request, &number).map(|()| 0));
+    }
+    // INDIRECT reaches channels that nobody has open; there is nothing more to ask of them here.
     let open = channel.open.as_mut()?;
     let result = only_on_spans
         .or_else(|| buffers(open, request, arg))

@@ -2,7 +2,7 @@
 
 use super::{Sim, give, take, zones};
 use crate::Arg;
-use dahdi_abi::{AttachEchoCan, ChanConfig, Errno, LineConfig, VersionInfo, config, field, law, sig};
+use dahdi_abi::{AttachEchoCan, ChanConfig, Errno, LineConfig, VersionInfo, config, field, law, sig, text};
 
 mod number {
     numbers! {
@@ -82,8 +82,14 @@ fn run(sim: &mut Sim, number: i32, running: bool) -> Result<(), Errno> {
     Ok(())
 }
 
+/// The echo cancellers of dahdi-linux, and none.
+const ECHO_CANCELLERS: &[&str] = &["", "hwec", "jpah", "kb1", "mg2", "oslec", "sec", "sec2"];
+
 fn echocan(sim: &mut Sim, wanted: &AttachEchoCan) -> Result<(), Errno> {
     let index = channel_index(sim, wanted.chan)?;
+    if !ECHO_CANCELLERS.contains(&text(&wanted.echocan).to_ascii_lowercase().as_str()) {
+        return Err(Errno::INVAL);
+    }
     sim.channels[index].echocan = wanted.echocan;
     Ok(())
 }

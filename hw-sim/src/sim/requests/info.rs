@@ -5,7 +5,7 @@ use super::config::span_index;
 use super::{Place, Sim, give, take};
 use crate::Arg;
 use dahdi_abi::{
-    ConfInfo, Errno, Gains, MaintInfo, Params, SpanInfo, SpanInfoV1, alarm, field, limits, maint, sig,
+    ConfInfo, Errno, Gains, MaintInfo, Params, SpanInfo, SpanInfoV1, alarm, conf, field, limits, maint, sig,
 };
 
 mod number {
@@ -57,7 +57,7 @@ fn channel_of(sim: &mut Sim, own: Option<Place>, number: i32) -> Result<&mut Cha
     sim.channel_mut(place).ok_or(Errno::INVAL)
 }
 
-/// The open state of a channel in audio mode; others have no gains.
+/// The open state of a channel in audio mode; others have neither gains nor conferences.
 fn audio_of(sim: &mut Sim, own: Option<Place>, number: i32) -> Result<&mut Open, Errno> {
     let open = channel_of(sim, own, number)?.open.as_mut();
     open.filter(|open| open.audio).ok_or(Errno::INVAL)
@@ -141,6 +141,9 @@ fn get_conference(sim: &mut Sim, own: Option<Place>, request: u32, arg: &mut Arg
     let asked: ConfInfo = take(arg, request)?;
     let own = if asked.chan == 0 { own } else { None };
     let channel = channel_of(sim, own, asked.chan)?;
+    if channel.open.as_ref().is_some_and(|open| !open.audio) {
+        return Err(Errno::INVAL);
+    }
     let (confno, confmode) = channel.open.as_ref().map_or((0, 0), |open| open.conference);
     let chan = channel.number as i32;
     give(arg, request, &ConfInfo { chan, confno, confmode })
@@ -155,7 +158,10 @@ fn set_conference(sim: &mut Sim, own: Option<Place>, request: u32, arg: &mut Arg
         return Err(Errno::INVAL);
     }
     let own = if wanted.chan == 0 { own } else { None };
-    let open = channel_of(sim, own, wanted.chan)?.open.as_mut().ok_or(Errno::INVAL)?;
+    if wanted.confno == 0 && wanted.confmode & conf::MODE_MASK == conf::CONF {
+        return Err(Errno::INVAL);
+    }
+    let open = audio_of(sim, own, wanted.chan)?;
     open.conference = if wanted.confmode == 0 { (0, 0) } else { (wanted.confno, wanted.confmode) };
     give(arg, request, &wanted)
 }

@@ -103,10 +103,13 @@ fn flash(feed: &Node, phone: &Node, report: &mut Report) -> Answer<()> {
     report.check("FLASH: FXS end", names(&at_phone), "HOOKCOMPLETE");
     report.check("WINKFLASH comes", about(time_of(&at_feed, event::WINKFLASH), 800, 40), "about 800 ms");
     phone.set_blocking(true);
+    // A file system in user space learns of O_NONBLOCK with the next read.
+    let _block = phone.read(&mut [0; 4096]);
     let began = Instant::now();
     report.check("FLASH, blocking", outcome(phone.set(request::HOOK, hook::FLASH)), "ok");
     report.check("FLASH, blocking, takes", about(began.elapsed(), 800, 40), "about 800 ms");
     phone.set_blocking(false);
+    let _block = phone.read(&mut [0; 4096]);
     let [at_feed, at_phone] = watch(feed, phone, 1000)?;
     report.tell("FLASH, blocking: both", format!("{}; {}", names(&at_feed), names(&at_phone)));
     Ok(())
@@ -164,6 +167,7 @@ fn busy(feed: &Node, phone: &Node, report: &mut Report) -> Answer<()> {
     report.tell("the event", event_name(feed.event()?));
     report.tell("the next read", value(feed.read(&mut [0; 4000])));
     feed.set_blocking(false);
+    let _block = feed.read(&mut [0; 4000]);
     phone.set(request::HOOK, hook::ONHOOK)?;
     pause(2200);
     feed.drain();

@@ -65,7 +65,7 @@ fn unspecified(ground: &Ground, report: &mut Report) -> Answer<()> {
     report.tell("channel: CHANNO before SPECIFY", value(node.get(request::CHANNO)));
     report.tell("channel: GETEVENT before SPECIFY", value(node.event()));
     report.tell("channel: SPECIFY of nowhere", outcome(node.call_nowhere(request::SPECIFY.number())));
-    report.tell("channel: unknown request", outcome(node.call_raw(0xda7e, &mut [])));
+    report.tell("channel: unknown request before SPECIFY", outcome(node.call_raw(0xda7e, &mut [])));
     Ok(())
 }
 
