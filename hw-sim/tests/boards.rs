@@ -79,6 +79,10 @@ fn where_nothing_is_open_a_board_goes_at_once() {
     assert_eq!(bench.open(NodePath::Number(1)).err(), Some(Errno::NXIO));
     bench.pass(1100);
     assert_eq!((fxo.event(), fxo.event()), (event::ALARM, event::NONE), "no battery on its line");
+    drop(fxo);
+    bench.pass(5000);
+    assert_eq!(with(&bench.simulator, |sim| sim.next_edge()), None, "nothing of it keeps the clock awake");
+    let mut fxo = bench.channel(2);
     with(&bench.simulator, |sim| sim.return_board(span(1)));
     bench.pass(1100);
     assert_eq!(fxo.event(), event::NOALARM);
@@ -104,4 +108,14 @@ fn the_text_of_proc_dahdi() {
     let expected = "Span 2: WCTDM/1 \"Wildcard TDM2400P Board 2\" \n\n\
         \t  32 WCTDM/1/1 FXOKS \n\t  33 WCTDM/1/2 FXSKS RED \n";
     assert_eq!(card, expected);
+}
+
+#[test]
+fn the_description_in_the_documentation_is_one() {
+    let page = include_str!("../../docs/simulator-boards.md");
+    let text = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let bench = Bench::of(&Description::from_toml(text).unwrap());
+    assert_eq!(status(&bench, 4).map(|info| info.totalspans), Ok(4));
+    let wires = bench.simulator.with(|sim| sim.wires(demarc_model::ChannelNo::new(91).unwrap())).unwrap();
+    assert!(wires.battery, "channel 91 is wired to channel 87");
 }
