@@ -2,29 +2,53 @@
 use sdp_types::{Attribute, Connection, Media, MediaType, Origin, RtpMap, Session, Time, TransportProto};
 use std::net::{IpAddr, SocketAddr};
 
-/// A codec of telephone audio, 8000 Hz, with its static payload type (RFC 3551 table 4).
+/// A codec of telephone audio. Those without a static payload type (RFC 3551 table 4) have with them the one that the
+/// offerer gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Codec {
     /// G.711 mu-law, payload type 0.
     Pcmu,
     /// G.711 A-law, payload type 8.
     Pcma,
+    /// G.722, payload type 9.
+    G722,
+    /// Opus (RFC 7587).
+    Opus(u8),
+    /// Linear, 16 bits, 8000 Hz.
+    L16(u8),
 }
 
 impl Codec {
-    /// The static RTP payload type.
+    /// The RTP payload type.
     pub const fn payload_type(self) -> u8 {
         match self {
             Codec::Pcmu => 0,
             Codec::Pcma => 8,
+            Codec::G722 => 9,
+            Codec::Opus(payload) | Codec::L16(payload) => payload,
         }
     }
 
-    const fn name(self) -> &'static str {
+    /// Name, clock rate and channels as in `a=rtpmap`: G.722 says 8000 (RFC 3551 4.5.2), Opus always two channels
+    /// (RFC 7587 7).
+    const fn encoding(self) -> &'static str {
         match self {
-            Codec::Pcmu => "PCMU",
-            Codec::Pcma => "PCMA",
+            Codec::Pcmu => "PCMU/8000",
+            Codec::Pcma => "PCMA/8000",
+            Codec::G722 => "G722/8000",
+            Codec::Opus(_) => "opus/48000/2",
+            Codec::L16(_) => "L16/8000",
         }
+    }
+
+    /// What a line carries as it is.
+    const fn is_g711(self) -> bool {
+        matches!(self, Codec::Pcmu | Codec::Pcma)
+    }
+
+    /// Whether they are the same but for the payload type.
+    fn is_like(self, other: Codec) -> bool {
+        self.encoding() == other.encoding()
     }
 }
 
@@ -88,11 +112,12 @@ pub struct MediaDescription {
 }
 
 impl MediaDescription {
-    /// What we say by default: A-law, mu-law, telephone-event 101, 20 ms, both ways.
+    /// What we can by default: A-law, mu-law, and where an offer has neither, G.722, Opus or L16; telephone-event 101,
+    /// 20 ms, both ways.
     pub fn new(addr: SocketAddr) -> MediaDescription {
         MediaDescription {
             addr,
-            codecs: vec![Codec::Pcma, Codec::Pcmu],
+            codecs: vec![Codec::Pcma, Codec::Pcmu, Codec::G722, Codec::Opus(96), Codec::L16(97)],
             dtmf: Some(101),
             ptime: 20,
             direction: Direction::SendRecv,
@@ -189,9 +214,11 @@ impl LocalOrigin {
         session
     }
 
+    /// Offers G.711 only, which every peer has: a line's octets pass as they are.
     pub fn offer(&self, ours: &MediaDescription) -> Vec<u8> {
         let mut session = self.session(ours.addr.ip());
-        session.medias.push(stream(ours, "RTP/AVP"));
+        let codecs = ours.codecs.iter().copied().filter(|codec| codec.is_g711()).collect();
+        session.medias.push(stream(&MediaDescription { codecs, ..ours.clone() }, "RTP/AVP"));
         write(&session)
     }
 }
@@ -204,9 +231,13 @@ fn write(session: &Session) -> Vec<u8> {
     }
 }
 
-/// What both sides can do, in the order of the offer: the first codec offered that we have as well (RFC 3264 6.1).
+/// What both sides can do, in the order of the offer: the first codec offered that we have as well (RFC 3264 6.1), but
+/// G.711 before others, so that nothing is transcoded without need.
 pub fn negotiate(offer: &MediaDescription, ours: &MediaDescription) -> Result<Negotiated, SdpError> {
-    let codec = offer.codecs.iter().find(|c| ours.codecs.contains(c)).ok_or(SdpError::NoCodec)?;
+    let known = |codec: &&Codec| ours.codecs.iter().any(|our| our.is_like(**codec));
+    let mut common = offer.codecs.iter().filter(known);
+    let first = common.clone().find(|codec| codec.is_g711()).or_else(|| common.next());
+    let codec = first.ok_or(SdpError::NoCodec)?;
     let held = offer.addr.ip().is_unspecified();
     Ok(Negotiated {
         remote: offer.addr,
@@ -224,7 +255,7 @@ fn stream(media: &MediaDescription, proto: &str) -> Media {
     let mut out = Media::new(MediaType::Audio, media.addr.port(), TransportProto::RtpAvp, formats.join(" "));
     out.proto = proto.into();
     for codec in &media.codecs {
-        let map = format!("{} {}/8000", codec.payload_type(), codec.name());
+        let map = format!("{} {}", codec.payload_type(), codec.encoding());
         out.attributes.push(Attribute::with_value("rtpmap", map));
     }
     if let Some(dtmf) = media.dtmf {
@@ -259,7 +290,7 @@ fn describe(session: &Session, media: &Media) -> Option<MediaDescription> {
     };
     for payload in media.fmt.split_whitespace().take(64).filter_map(|f| f.parse::<u8>().ok()) {
         match encoding(media, payload) {
-            Some(Encoding::Codec(codec)) if !described.codecs.contains(&codec) => {
+            Some(Encoding::Codec(codec)) if !described.codecs.iter().any(|known| known.is_like(codec)) => {
                 described.codecs.push(codec)
             }
             Some(Encoding::Dtmf) if described.dtmf.is_none() => described.dtmf = Some(payload),
@@ -280,6 +311,12 @@ fn encoding(media: &Media, payload: u8) -> Option<Encoding> {
     match (payload, map) {
         (0, None) => Some(Encoding::Codec(Codec::Pcmu)),
         (8, None) => Some(Encoding::Codec(Codec::Pcma)),
+        (9, None) => Some(Encoding::Codec(Codec::G722)),
+        (96..=127, Some(map))
+            if map.clock_rate == 48_000 && map.encoding_name.eq_ignore_ascii_case("opus") =>
+        {
+            Some(Encoding::Codec(Codec::Opus(payload)))
+        }
         (_, Some(map)) if map.clock_rate != 8000 => None,
         (0, Some(map)) if map.encoding_name.eq_ignore_ascii_case("PCMU") => {
             Some(Encoding::Codec(Codec::Pcmu))
@@ -287,11 +324,21 @@ fn encoding(media: &Media, payload: u8) -> Option<Encoding> {
         (8, Some(map)) if map.encoding_name.eq_ignore_ascii_case("PCMA") => {
             Some(Encoding::Codec(Codec::Pcma))
         }
+        (9, Some(map)) if map.encoding_name.eq_ignore_ascii_case("G722") => {
+            Some(Encoding::Codec(Codec::G722))
+        }
+        (96..=127, Some(map)) if map.encoding_name.eq_ignore_ascii_case("L16") && is_mono(&map) => {
+            Some(Encoding::Codec(Codec::L16(payload)))
+        }
         (96..=127, Some(map)) if map.encoding_name.eq_ignore_ascii_case("telephone-event") => {
             Some(Encoding::Dtmf)
         }
         _ => None,
     }
+}
+
+fn is_mono(map: &RtpMap) -> bool {
+    map.encoding_params.as_deref().is_none_or(|channels| channels == "1")
 }
 
 fn ptime(media: &Media) -> Option<u8> {
@@ -304,4 +351,56 @@ fn direction(session: &Session, media: &Media) -> Direction {
         [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive];
     let at_media = WORDS.into_iter().find(|d| media.has_attribute(d.word()));
     at_media.or_else(|| WORDS.into_iter().find(|d| session.has_attribute(d.word()))).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(formats: &str, maps: &[&str]) -> Result<(String, Negotiated), SdpError> {
+        let maps: String = maps.iter().map(|map| format!("a=rtpmap:{map}\r\n")).collect();
+        let offer = format!(
+            "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP {formats}\r\n{maps}"
+        );
+        let ours = MediaDescription::new("192.0.2.9:5000".parse().unwrap());
+        let (text, agreed) =
+            Remote::parse(offer.as_bytes())?.answer(&ours, &LocalOrigin { id: 1, version: 1 })?;
+        Ok((String::from_utf8(text).unwrap(), agreed))
+    }
+
+    /// RFC 3264 6.1; payload types are the offerer's.
+    #[test]
+    fn other_codecs_than_g711_are_taken_where_the_offer_has_nothing_better() {
+        let opus = "111 opus/48000/2";
+        let rows: [(&str, &[&str], Result<Codec, SdpError>, &str); 9] = [
+            ("111 9 8", &[opus], Ok(Codec::Pcma), "8 PCMA/8000"),
+            ("111 9 0", &[opus, "9 G722/8000"], Ok(Codec::Pcmu), "0 PCMU/8000"),
+            ("111 9", &[opus], Ok(Codec::Opus(111)), "111 opus/48000/2"),
+            ("9 111", &[opus, "9 G722/8000"], Ok(Codec::G722), "9 G722/8000"),
+            ("100", &["100 L16/8000"], Ok(Codec::L16(100)), "100 L16/8000"),
+            ("100", &["100 L16/8000/1"], Ok(Codec::L16(100)), "100 L16/8000"),
+            ("100", &["100 L16/8000/2"], Err(SdpError::NoCodec), ""),
+            ("100", &["100 L16/44100"], Err(SdpError::NoCodec), ""),
+            ("18", &[], Err(SdpError::NoCodec), ""),
+        ];
+        for (formats, maps, codec, map) in rows {
+            let got = answer(formats, maps);
+            assert_eq!(
+                got.as_ref().map(|(_, agreed)| agreed.codec).map_err(|e| *e),
+                codec,
+                "{formats} {maps:?}"
+            );
+            if let Ok((text, agreed)) = got {
+                let stream = format!("m=audio 5000 RTP/AVP {}\r\n", agreed.codec.payload_type());
+                assert!(text.contains(&stream) && text.contains(&format!("a=rtpmap:{map}\r\n")), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn we_offer_g711_only() {
+        let ours = MediaDescription::new("192.0.2.9:5000".parse().unwrap());
+        let offer = String::from_utf8(LocalOrigin { id: 1, version: 1 }.offer(&ours)).unwrap();
+        assert!(offer.contains("m=audio 5000 RTP/AVP 8 0 101\r\n"), "{offer}");
+    }
 }

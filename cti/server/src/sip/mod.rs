@@ -292,6 +292,9 @@ fn remote(media: &Negotiated) -> RtpRemote {
         codec: match media.codec {
             Codec::Pcma => demarc_media::Codec::Pcma,
             Codec::Pcmu => demarc_media::Codec::Pcmu,
+            Codec::G722 => demarc_media::Codec::G722,
+            Codec::Opus(payload) => demarc_media::Codec::Opus(payload),
+            Codec::L16(payload) => demarc_media::Codec::L16(payload),
         },
         dtmf_payload_type: media.dtmf,
         direction: match (media.send, media.receive) {
