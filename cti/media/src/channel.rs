@@ -9,6 +9,7 @@ use crate::{
     fifo::Fifo,
     hook::{Taps, Way},
     player::{From, Player},
+    slack::{Change, Slack},
     stats::LegStats,
 };
 use demarc_board::{BearerChannel, Received, Sent};
@@ -105,6 +106,7 @@ pub(crate) struct ChannelPort {
     unsent: Option<[u8; BLOCK]>,
     clock: Time,
     overruns: u64,
+    slack: Slack,
 }
 
 impl ChannelPort {
@@ -122,6 +124,7 @@ impl ChannelPort {
             unsent: None,
             clock: now,
             overruns,
+            slack: Slack::new(now),
         }
     }
 
@@ -195,6 +198,7 @@ impl ChannelPort {
     pub fn restart(&mut self) {
         self.fifo.clear();
         (self.waiting, self.running, self.paused) = (None, false, false);
+        self.slack = Slack::new(self.clock);
     }
 
     /// Fills the transmit queue as far as it should be. `true` when all of the player's sound is near its end.
@@ -231,8 +235,25 @@ impl ChannelPort {
             self.ahead() >= depth * BLOCK || self.waiting.is_some_and(|since| now.since(since) >= long);
         self.running |= begins && self.fifo.len() >= BLOCK;
         let mut block = [0; BLOCK];
+        if self.running {
+            self.slack.see(now, self.ahead() / BLOCK);
+        }
         while self.running && self.flush_unsent(now, taps, stats) && self.fifo.pop(&mut block) {
             self.unsent = Some(block);
+            match self.slack.take(&block) {
+                Change::None => {}
+                Change::LeaveOut => {
+                    self.unsent = None;
+                    stats.left_out += 1;
+                }
+                Change::PutIn => {
+                    self.flush_unsent(now, taps, stats);
+                    if self.unsent.is_none() {
+                        self.unsent = Some(block);
+                        stats.put_in += 1;
+                    }
+                }
+            }
         }
         if self.running && self.queued == 0 && self.fifo.len() < BLOCK {
             stats.underruns += u64::from(!self.paused);

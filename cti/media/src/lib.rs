@@ -24,6 +24,7 @@ mod remote;
 mod rtp;
 mod sender;
 mod shared;
+mod slack;
 mod socket;
 mod source;
 mod speech;

@@ -53,7 +53,7 @@ pub fn run(options: &Options) -> Result<bool, MediaBenchError> {
 }
 
 fn measure(program: &Path, options: &Options, calls: usize) -> Result<Row, BenchError> {
-    demarc_bench::measure(program, &["bench", "part"], calls, options.seconds, options.shared)
+    demarc_bench::measure(program, &["bench", "part"], calls, options.seconds, options.shared, None)
 }
 
 const HEADS: [&str; 12] = [

@@ -3,7 +3,7 @@
 use crate::{Line, Parts, Ports, floor};
 use demarc_media::{Codec, Engine, EngineConfig, EngineHandle, RtpRemote, RtpSocket, SharedPort};
 use demarc_model::{LegId, MediaCommand};
-use std::{error::Error, io};
+use std::{error::Error, io, time::Duration};
 
 /// Runs until the end of its input, then tells its counters.
 ///
@@ -11,6 +11,7 @@ use std::{error::Error, io};
 /// When a socket cannot be had or the engine does not take a command.
 pub fn run(parts: &Parts) -> Result<(), Box<dyn Error>> {
     let mut config = EngineConfig::default();
+    config.gather = parts.gather.map_or(config.gather, Duration::from_micros);
     config.core.max_legs = parts.calls * 2 + 2;
     let engine = Engine::spawn(config, Box::new(|_| {}))?;
     let sockets: Vec<RtpSocket> = match parts.shared {
@@ -33,7 +34,7 @@ pub fn run(parts: &Parts) -> Result<(), Box<dyn Error>> {
     engine.stats()?;
     let ended = crate::tell(&Ports { ports });
     while !ended() {
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(50));
     }
     let totals = engine.stats()?.totals;
     let line = Line { late_ticks: totals.late_ticks, bytes: resident().saturating_sub(before) };

@@ -43,6 +43,8 @@ pub struct Parts {
     pub seconds: u64,
     /// RTP sockets that the engine's legs share; 0 for a socket a leg.
     pub shared: usize,
+    /// Microseconds that the engine lets packets gather; its own choice when `None`.
+    pub gather: Option<u64>,
     /// Ports of the telephones' sockets.
     pub far: Vec<u16>,
 }

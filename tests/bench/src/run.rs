@@ -75,8 +75,9 @@ pub fn measure(
     calls: usize,
     seconds: u64,
     shared: usize,
+    gather: Option<u64>,
 ) -> Result<Row, BenchError> {
-    let parts = Parts { role: Role::Load, calls, seconds, shared, far: Vec::new() };
+    let parts = Parts { role: Role::Load, calls, seconds, shared, gather, far: Vec::new() };
     let measured = |role| one(program, arguments, &Parts { role, ..parts.clone() });
     let floor = measured(Role::Floor)?;
     let engine = measured(Role::Engine)?;
