@@ -304,7 +304,10 @@ impl World {
                 }
             }
             MediaCommand::Split { leg } => self.part(leg),
-            MediaCommand::Record { .. }
+            MediaCommand::Confer { .. }
+            | MediaCommand::ConferLevel { .. }
+            | MediaCommand::LeaveConference { .. }
+            | MediaCommand::Record { .. }
             | MediaCommand::MaskRecording { .. }
             | MediaCommand::StopRecording { .. } => {}
         }

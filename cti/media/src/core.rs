@@ -5,6 +5,7 @@ use crate::{
     channel::{Channel, ChannelPort, Playout},
     hook::{Source, Tap, TapId, Transform},
     leg::{Leg, Port},
+    mix::Conferences,
     prompts::PromptLibrary,
     record::{Recorder, Recordings},
     remote::RtpRemote,
@@ -13,7 +14,7 @@ use crate::{
     socket::Socket,
     stats::{Snapshot, Totals},
 };
-use demarc_model::{ChannelNo, Digit, LegId, MediaCommand, MediaEvent, PromptId, Time};
+use demarc_model::{ChannelNo, Digit, LegId, MediaCommand, MediaEvent, MixRole, PromptId, Time};
 use std::{
     collections::{BTreeMap, VecDeque},
     hash::{BuildHasher, RandomState},
@@ -73,6 +74,7 @@ pub struct Core {
     totals: Totals,
     random: u64,
     recordings: Recordings,
+    conferences: Conferences,
     routes: Routes,
 }
 
@@ -92,6 +94,7 @@ impl Core {
             totals: Totals::default(),
             random,
             recordings: Recordings::default(),
+            conferences: Conferences::default(),
             routes: Routes::default(),
         }
     }
@@ -248,6 +251,7 @@ impl Core {
     pub fn detach(&mut self, leg: LegId) {
         self.split(leg);
         self.recordings.end(leg);
+        self.conferences.leave(leg);
         let place = self.places.remove(&leg);
         if let Some(place) = place
             && let Some((port, remotes)) = self.legs[place].as_ref().and_then(|leg| leg.shared())
@@ -315,8 +319,23 @@ impl Core {
                 Some(leg) => leg.player.stop(),
                 None => self.refuse(),
             },
-            MediaCommand::Join { a, b } => self.join(a, b),
+            MediaCommand::Join { a, b } => {
+                self.leave_conference(a);
+                self.leave_conference(b);
+                self.join(a, b);
+            }
             MediaCommand::Split { leg } => self.split(leg),
+            MediaCommand::Confer { leg, conference, role } => self.confer(leg, conference, role),
+            MediaCommand::ConferLevel { leg, percent } => {
+                if !self.conferences.set_level(leg, percent) {
+                    self.refuse();
+                }
+            }
+            MediaCommand::LeaveConference { leg } => {
+                if !self.leave_conference(leg) {
+                    self.refuse();
+                }
+            }
             MediaCommand::Record { leg, file } => self.record(leg, file),
             MediaCommand::MaskRecording { leg, on } => {
                 if !self.recordings.mask(leg, on) {
@@ -328,6 +347,29 @@ impl Core {
                 self.remove_tap(leg, Recordings::TAP);
             }
         }
+    }
+
+    fn confer(&mut self, leg: LegId, conference: u64, role: MixRole) {
+        if !self.places.contains_key(&leg) {
+            return self.refuse();
+        }
+        self.split(leg);
+        match self.conferences.join(leg, conference, role) {
+            Some((tap, source)) => {
+                self.add_tap(leg, Conferences::TAP, tap);
+                self.set_source(leg, Some(source));
+            }
+            None => self.refuse(),
+        }
+    }
+
+    fn leave_conference(&mut self, leg: LegId) -> bool {
+        let was_in = self.conferences.leave(leg);
+        if was_in {
+            self.remove_tap(leg, Conferences::TAP);
+            self.set_source(leg, None);
+        }
+        was_in
     }
 
     fn record(&mut self, leg: LegId, file: String) {

@@ -14,6 +14,7 @@ mod fifo;
 mod hook;
 mod jitter;
 mod leg;
+mod mix;
 mod mmsg;
 mod player;
 mod ports;
@@ -28,6 +29,7 @@ mod slack;
 mod socket;
 mod source;
 mod speech;
+mod srtp;
 mod stats;
 mod sys;
 mod watch;
@@ -43,6 +45,7 @@ pub use record::{Finished, RecordError, Recorder, repair};
 pub use remote::{Codec, Direction, RtpRemote};
 pub use shared::SharedPort;
 pub use socket::Socket;
+pub use srtp::{SrtpKey, SrtpKeys, SrtpSocket, SrtpSuite};
 pub use stats::{LegStats, Snapshot, Totals};
 
 /// Octets in one block of 20 ms at 8000 a second: what a channel gives and takes at once, and one RTP packet carries.

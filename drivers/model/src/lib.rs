@@ -17,6 +17,6 @@ pub use alarm::Alarm;
 pub use cause::Cause;
 pub use ids::{AgentId, CallId, ChannelNo, LegId, QueueName, SpanNo};
 pub use leg::{Destination, LegCommand, LegEvent, Origin};
-pub use media::{Digit, MediaCommand, MediaEvent, PromptId};
+pub use media::{Digit, MediaCommand, MediaEvent, MixRole, PromptId};
 pub use number::Number;
 pub use time::Time;

@@ -63,6 +63,27 @@ impl fmt::Display for Digit {
 #[serde(transparent)]
 pub struct PromptId(pub String);
 
+/// What a leg is in a conference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MixRole {
+    /// Hears all and is heard by all. A supervisor who barges in is one.
+    Party,
+    /// Hears all and is heard by nobody.
+    Listener,
+    /// Hears all and is heard by one.
+    Whisper {
+        /// By whom.
+        to: LegId,
+    },
+}
+
+impl MixRole {
+    /// Whether one hears it as a whisper.
+    pub fn whispers_to(self, leg: LegId) -> bool {
+        self == MixRole::Whisper { to: leg }
+    }
+}
+
 /// What call control asks of the media engine. A leg that is not attached ignores what is asked of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MediaCommand {
@@ -90,6 +111,27 @@ pub enum MediaCommand {
     /// Part a leg from the one it is joined to.
     Split {
         /// Either of the two.
+        leg: LegId,
+    },
+    /// Let the leg hear and be heard in a conference, instead of its peer. In one already, it changes its role or moves.
+    Confer {
+        /// Who.
+        leg: LegId,
+        /// Which conference; there are as many as are named.
+        conference: u64,
+        /// As what.
+        role: MixRole,
+    },
+    /// How loud a leg of a conference is for the others.
+    ConferLevel {
+        /// Who.
+        leg: LegId,
+        /// Times its sound, in percent: 0 mutes, 400 at most.
+        percent: u16,
+    },
+    /// Take a leg out of its conference.
+    LeaveConference {
+        /// Who.
         leg: LegId,
     },
     /// Record the leg: what it says on the left, what it hears on the right, until it is stopped or the leg ends.
