@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Bench, Dev};
-use dahdi_abi::{DialOperation, Errno, RingCadence, dial, event, hook, request};
+use dahdi_abi::{DialOperation, Errno, Params, RingCadence, dial, event, hook, request};
 use hw_sim::Description;
 
 /// Channel 1 rings channel 32: bits on a digital line.
@@ -200,6 +200,17 @@ fn a_cadence_rings_in_its_steps_and_comes_back_where_it_says() {
         let (on, off) = (event::RINGERON, event::RINGEROFF);
         assert_eq!(ringer, [(300, off), (500, on), (1200, off), (2200, on), (2900, off), (3900, on)]);
     });
+}
+
+#[test]
+fn at_rest_each_end_knows_the_other() {
+    let bench = Bench::of(&Description::from_toml(CAS).unwrap());
+    for (number, received) in [(1, 0), (32, 1)] {
+        let asked = Params { channo: number, ..Params::default() };
+        let params = bench.ctl().call(request::GET_PARAMS, asked).unwrap();
+        let states = (params.rxisoffhook, params.rxhooksig, params.txhooksig);
+        assert_eq!(states, (0, received, 0), "channel {number}: on hook, battery");
+    }
 }
 
 #[test]

@@ -120,8 +120,12 @@ impl Signal {
 
     /// Sees a level without that anything comes of it.
     pub fn see(&mut self, level: u8) {
-        if matches!(self.front, Front::Bits) {
-            self.heard = level;
+        if matches!(self.front, Front::Wires(_)) {
+            return;
+        }
+        let before = std::mem::replace(&mut self.heard, level);
+        if let (Some(hook), Some(rx)) = (&mut self.hook, bits::meaning(self.sig, before, level)) {
+            hook.rx = rx;
         }
     }
 
