@@ -4,8 +4,8 @@ use crate::sys;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use std::{os::fd::AsFd, time::Duration};
 
-/// Sockets told of at once.
-const AT_ONCE: usize = 256;
+/// Sockets told of at once. When that many are, there may be more, and packets gather no further.
+pub(crate) const AT_ONCE: usize = 256;
 
 /// The sockets of the legs, by the legs' places. A socket that is closed is forgotten by the kernel.
 pub(crate) struct Watch {
