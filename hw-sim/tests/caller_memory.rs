@@ -62,7 +62,8 @@ fn the_channel_of_an_old_get_params_is_fetched() {
 #[test]
 fn the_answer_of_an_old_setconf_is_stored() {
     let (mut sim, ctl) = bench();
-    sim.open(&NodePath::Number(1)).unwrap();
+    let channel = sim.open(&NodePath::Number(1)).unwrap();
+    sim.ioctl(channel, request::AUDIOMODE.number(), &mut Arg::new(bytes(&mut 1_i32))).unwrap();
     let mut wanted = ConfInfo { chan: 1, confno: -1, confmode: 4 };
     let mut memory = Memory(bytes(&mut wanted).to_vec());
     call(&mut sim, ctl, request::SETCONF_V1.number(), &mut memory).unwrap();

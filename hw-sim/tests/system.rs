@@ -145,7 +145,10 @@ fn dial_lengths_are_samples_until_they_are_set() {
 fn conferences_are_numbered() {
     let bench = Bench::new();
     let mut a = bench.channel(1);
-    let set = a.call(request::SETCONF, ConfInfo { chan: 0, confno: -1, confmode: 0x304 }).unwrap();
+    let wanted = ConfInfo { chan: 0, confno: -1, confmode: 0x304 };
+    assert_eq!(a.call(request::SETCONF, wanted).err(), Some(Errno::INVAL), "only in audio mode");
+    a.set(request::AUDIOMODE, 1).unwrap();
+    let set = a.call(request::SETCONF, wanted).unwrap();
     assert_eq!(set.confno, 1);
     let asked = ConfInfo { chan: 1, ..ConfInfo::default() };
     let got = bench.ctl().call(request::GETCONF_V1, asked).unwrap();

@@ -54,7 +54,6 @@ fn main() -> ExitCode {
     part(&mut tap, "a SIP trunk calls the exchange: sound both ways, octet for octet", 1, incoming);
     part(&mut tap, "the exchange refuses a call of the trunk", 1, refused);
     part(&mut tap, "eight calls at once", 8, eight);
-    drop(part);
     tap.part(
         "demarc ends well on SIGTERM",
         AssertUnwindSafe(|| {
