@@ -32,7 +32,7 @@ impl CodecTransform {
         self.codec
     }
 
-    fn to_alaw(&mut self, samples: &[i16], alaw: &mut [u8; MAX_STRETCH]) -> usize {
+    fn compress(&mut self, samples: &[i16], alaw: &mut [u8; MAX_STRETCH]) -> usize {
         let Some(down) = &mut self.down else {
             let pairs = alaw.iter_mut().zip(samples);
             return pairs.map(|(octet, sample)| *octet = linear_to_alaw(*sample)).count();
@@ -60,14 +60,14 @@ impl Transform for CodecTransform {
     fn decode(&mut self, payload: &[u8], alaw: &mut [u8; MAX_STRETCH]) -> usize {
         let mut samples = [0; MAX_SAMPLES];
         let length = self.decoder.decode(payload, &mut samples);
-        self.to_alaw(&samples[..length], alaw)
+        self.compress(&samples[..length], alaw)
     }
 
     fn conceal(&mut self, alaw: &mut [u8; MAX_STRETCH]) -> usize {
         let mut samples = [0; MAX_SAMPLES];
         let wanted = self.decoder.rate() as usize / 50;
         let length = self.decoder.conceal(&mut samples[..wanted]);
-        self.to_alaw(&samples[..length], alaw)
+        self.compress(&samples[..length], alaw)
     }
 
     fn encode(&mut self, alaw: &[u8], payload: &mut [u8; MAX_STRETCH]) -> usize {

@@ -34,11 +34,14 @@ struct Recording {
     file: Option<File>,
 }
 
+/// Whose recording ended, its file, and how many of its blocks found no room.
+type Ended = (LegId, PathBuf, u64);
+
 pub(super) struct Writer {
     queue: Receiver<Job>,
     events: SyncSender<MediaEvent>,
     recordings: Vec<Recording>,
-    finisher: Option<(Sender<(LegId, PathBuf, u64)>, JoinHandle<()>)>,
+    finisher: Option<(Sender<Ended>, JoinHandle<()>)>,
 }
 
 impl Writer {
