@@ -387,7 +387,7 @@ impl Core {
         self.totals.ticks += 1;
         let turn = self.totals.ticks as usize;
         for place in 0..self.legs.len() {
-            if self.idle[place] && (place + turn) % SELDOM != 0 {
+            if self.idle[place] && !(place + turn).is_multiple_of(SELDOM) {
                 continue;
             }
             let Some(mut leg) = self.legs[place].take() else { continue };
@@ -401,7 +401,7 @@ impl Core {
         }
         let (after, channel_after) = (self.config.silent_after, self.config.channel_silent_after);
         for (place, leg) in self.legs.iter_mut().enumerate() {
-            if self.idle[place] && (place + turn) % SELDOM != 0 {
+            if self.idle[place] && !(place + turn).is_multiple_of(SELDOM) {
                 continue;
             }
             let Some(leg) = leg else { continue };

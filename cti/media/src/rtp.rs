@@ -197,10 +197,10 @@ impl RtpPort {
             marked: packet.mark(),
             fresh: verdict == Verdict::NewStream,
         };
-        if stats.packets_in % HOLD == 0 {
+        if stats.packets_in.is_multiple_of(HOLD) {
             self.socket.hold(Some(from)); // it has proven itself
         }
-        let order = self.reception.packet(now, marks.sequence, marks.timestamp);
+        let order = self.reception.packet(marks.sequence);
         let start = packet.payload_offset();
         Taken::Packet(Arrival { kind, marks, payload: start..start + payload.len(), order })
     }

@@ -63,14 +63,6 @@ impl Sender {
         }
     }
 
-    pub fn ssrc(&self) -> u32 {
-        self.ssrc
-    }
-
-    pub fn timestamp(&self) -> u32 {
-        self.timestamp
-    }
-
     pub fn set_clock(&mut self, ticks_a_second: u32) {
         self.clock = ticks_a_second;
     }
