@@ -292,7 +292,9 @@ impl Control {
 
     fn digit(&mut self, now: Time, id: CallId, leg: LegId, digit: Digit) {
         let Some(call) = self.calls.get_mut(&id).filter(|c| !c.is_ending()) else { return };
-        if call.digits < self.plan.limits.max_digits {
+        // What is keyed to an agent or another machine may be a card's number: it is nobody's but theirs.
+        let in_menu = matches!(call.state, State::Menu { .. });
+        if in_menu && call.digits < self.plan.limits.max_digits {
             call.digits += 1;
             self.fact(Fact::Digit { call: id, leg, digit });
         }

@@ -72,7 +72,7 @@ pub enum Fact {
         /// The menu's name.
         menu: String,
     },
-    /// A digit came in.
+    /// A digit came in while the call was in a menu; what is keyed in a conversation is not written.
     Digit {
         /// The call.
         call: CallId,

@@ -15,6 +15,10 @@ use tokio::sync::mpsc;
 const INPUT_QUEUE: usize = 16_384;
 /// Inputs handled in one round, so in one transaction.
 const BATCH: usize = 512;
+/// How often the database is looked through for what is too old.
+const PRUNE_PERIOD: Duration = Duration::from_secs(3600);
+/// The same while there is more of it than one turn deletes.
+const PRUNE_SOON: Duration = Duration::from_secs(5);
 /// How long calls may take to clear when the daemon stops.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 
@@ -86,6 +90,10 @@ pub struct ControlThread {
     pub clock: Clock,
     /// Where the state is published.
     pub status: Status,
+    /// How long the journal and call records are kept.
+    pub retention: Duration,
+    /// When to look for what is too old; [`Time::ZERO`] looks at once.
+    pub prune_at: Time,
 }
 
 impl ControlThread {
@@ -102,7 +110,7 @@ impl ControlThread {
         let mut batch = Vec::with_capacity(BATCH);
         let mut end: Option<Time> = None;
         loop {
-            let due = [self.control.poll_timeout(), end].into_iter().flatten().min();
+            let due = [self.control.poll_timeout(), end, Some(self.prune_at)].into_iter().flatten().min();
             tokio::select! {
                 count = self.inputs.recv_many(&mut batch, BATCH) => if count == 0 { return },
                 () = self.clock.sleep_until(due) => {}
@@ -134,6 +142,19 @@ impl ControlThread {
             self.settle(Vec::new());
         }
         self.status.publish_calls(self.control.snapshot(now));
+        if self.prune_at <= now {
+            self.prune(now);
+        }
+    }
+
+    /// Deletes what is too old, a bounded part at a time.
+    fn prune(&mut self, now: Time) {
+        let before = Clock::wall_ms() - i64::try_from(self.retention.as_millis()).unwrap_or(i64::MAX);
+        let deleted = self.store.prune(before).unwrap_or_else(|error| {
+            self.status.journal_failed(&error);
+            0
+        });
+        self.prune_at = now + if deleted > 0 { PRUNE_SOON } else { PRUNE_PERIOD };
     }
 
     fn handle(&mut self, now: Time, input: Input, facts: &mut Vec<Fact>) {
@@ -201,6 +222,8 @@ mod tests {
         let thread = ControlThread {
             status: Status::new(Vec::new(), sip, trunks, control.snapshot(clock.now())),
             control,
+            retention: Duration::from_secs(86_400),
+            prune_at: Time::ZERO,
             store: Store::open(&path).unwrap().0,
             inputs: receiver,
             outlets: Outlets::new(commands, Vec::new()),

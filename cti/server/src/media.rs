@@ -2,6 +2,10 @@
 
 use demarc_media::{EngineError, EngineHandle, RtpRemote, RtpSocket};
 use demarc_model::{ChannelNo, LegId, MediaCommand};
+use std::time::Duration;
+
+/// How long a full command queue of the engine is left alone: a tick.
+const BUSY: Duration = Duration::from_millis(20);
 
 /// A handle whose commands cannot fail for the caller.
 #[derive(Clone)]
@@ -23,9 +27,19 @@ impl Media {
         told(leg, self.0.update_rtp(leg, remote));
     }
 
-    /// See [`EngineHandle::detach`].
+    /// See [`EngineHandle::detach`]. It is tried until the engine takes it: a channel that is not given back would have
+    /// no sound in its next call. To be called within the runtime.
     pub fn detach(&self, leg: LegId) {
-        told(leg, self.0.detach(leg));
+        if !matches!(self.0.detach(leg), Err(EngineError::Busy)) {
+            return;
+        }
+        tracing::error!(%leg, "the media engine does not keep up: a leg is detached late");
+        let engine = self.0.clone();
+        tokio::spawn(async move {
+            while matches!(engine.detach(leg), Err(EngineError::Busy)) {
+                tokio::time::sleep(BUSY).await;
+            }
+        });
     }
 
     /// See [`EngineHandle::command`].

@@ -15,7 +15,7 @@ use crate::{
 use dahdi_abi::Devices;
 use demarc_call::{Control, Fact};
 use demarc_media::{Engine, EngineConfig, EngineError, EngineHandle, PortsError, RtpPorts};
-use demarc_model::CallId;
+use demarc_model::{CallId, Time};
 use demarc_sip::{Endpoint, Network, Trunk, User};
 use demarc_store::{Reader, Store, StoreError};
 use std::{
@@ -28,6 +28,10 @@ use std::{
     time::Duration,
 };
 use tokio::{net::TcpListener, sync::watch};
+
+/// The longest registration granted to a telephone. Who is registered is not kept over a restart, so this is how long
+/// an agent can be away then.
+const REGISTERED: Duration = Duration::from_secs(120);
 
 /// How long a registration with a trunk is asked for.
 const REGISTRATION: Duration = Duration::from_secs(3600);
@@ -124,6 +128,8 @@ pub async fn start(config: &Config, base: &Path, devices: Arc<dyn Devices>) -> R
         media: shared.media.clone(),
         clock,
         status: status.clone(),
+        retention: Duration::from_secs(86_400 * u64::from(config.retention_days)),
+        prune_at: Time::ZERO,
     };
     let control = thread.spawn()?;
     start_http(http_listener, &status, &shared, reader, &mut tasks);
@@ -300,6 +306,7 @@ fn sip_config(config: &Config, sockets: &sip::Sockets) -> Result<demarc_sip::Con
     let seed = getrandom::u64().map_err(|error| ServeError::System(error.into()))?;
     let udp = reachable(sockets.udp_address());
     let mut sip = demarc_sip::Config::new(&udp.ip().to_string(), udp, seed);
+    sip.max_expires = REGISTERED;
     sip.realm.clone_from(&config.sip.realm);
     sip.keepalive =
         NonZeroU32::new(config.sip.keepalive_seconds).map(|s| Duration::from_secs(s.get().into()));

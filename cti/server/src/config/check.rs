@@ -168,7 +168,8 @@ impl Check<'_> {
             match parse_from(route.from.get_ref()).map_err(|problem| self.at(&route.from, problem))? {
                 From::Group(name) => self.known_group(&route.from, &name)?,
                 From::Trunk(name) => self.known_trunk(&route.from, &name)?,
-                From::Any | From::Agents => {}
+                From::Any => self.no_way_out(route)?,
+                From::Agents => {}
             }
             demarc_call::Pattern::try_from(route.number.get_ref().as_str())
                 .map_err(|problem| self.at(&route.number, problem.to_string()))?;
@@ -197,6 +198,21 @@ impl Check<'_> {
             Target::Trunk(name, _) => self.known_trunk(place, &name),
             Target::Group(name, _) => self.known_group(place, &name),
             Target::Hangup(_) => Ok(()),
+        }
+    }
+
+    /// Whoever dials a beginning such as `0*` would dial out at our cost, callers from outside too.
+    fn no_way_out(&self, route: &super::Route) -> Result<(), ConfigError> {
+        let open = |to: &&Spanned<String>| {
+            matches!(parse_target(to.get_ref()), Ok(Target::Trunk(_, None) | Target::Group(_, None)))
+        };
+        match route.to.iter().find(open) {
+            Some(to) if route.number.get_ref().ends_with('*') => {
+                let problem = "every caller could dial out here, those from outside too; say who may: \
+                               from = \"agents\", \"group:NAME\" or \"trunk:NAME\"";
+                Err(self.at(to, problem))
+            }
+            _ => Ok(()),
         }
     }
 

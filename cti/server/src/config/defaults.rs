@@ -34,6 +34,9 @@ pub fn default_rtp_ports() -> Spanned<String> {
 pub fn default_rtp_timeout() -> u32 {
     30
 }
+pub fn default_retention_days() -> u32 {
+    365
+}
 pub fn default_max_calls() -> usize {
     2000
 }

@@ -44,6 +44,9 @@ pub struct Config {
     pub rtp: Rtp,
     /// What is recorded, and where to; without it, nothing.
     pub recording: Option<Recording>,
+    /// How long the journal and call records are kept.
+    #[serde(default = "default_retention_days")]
+    pub retention_days: u32,
     /// Most calls at one time; further ones get cause 42.
     #[serde(default = "default_max_calls")]
     pub max_calls: usize,
@@ -462,6 +465,16 @@ to = ["menu:main"]
             for part in expected {
                 assert!(message.contains(part), "{what}: {part:?} is missing in: {message}");
             }
+        }
+    }
+
+    #[test]
+    fn a_way_out_says_who_may_take_it() {
+        let out = |from: &str, to: &str| format!("{GOOD}[[route]]\n{from}number = \"0*\"\nto = [\"{to}\"]\n");
+        assert!(error(&out("", "group:pstn")).contains("from = \"agents\""));
+        for (from, to) in [("from = \"agents\"\n", "group:pstn"), ("", "group:pstn:110"), ("", "queue:sales")]
+        {
+            Config::parse(Path::new("demarc.toml"), &out(from, to)).unwrap();
         }
     }
 

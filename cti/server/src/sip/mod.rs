@@ -227,8 +227,7 @@ impl Running {
 
     /// A port for the leg and our description of it; `None` when all ports are in use.
     fn open_leg(&mut self, leg: LegId) -> Option<SipLeg> {
-        let socket =
-            self.task.rtp.next().inspect_err(|error| tracing::warn!(%error, "no RTP port")).ok()?;
+        let socket = self.task.rtp.next().inspect_err(|error| tracing::warn!(%error, "no RTP port")).ok()?;
         let ours = MediaDescription::new(socket.local_addr().ok()?);
         Some(SipLeg { leg, ours, socket: Some(socket) })
     }
