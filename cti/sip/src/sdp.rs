@@ -372,8 +372,8 @@ mod tests {
     #[test]
     fn other_codecs_than_g711_are_taken_where_the_offer_has_nothing_better() {
         let opus = "111 opus/48000/2";
-        type Row = (&'static str, &'static [&'static str], Result<Codec, SdpError>, &'static str);
-        let rows: [Row; 9] = [
+        type Row<'a> = (&'a str, &'a [&'a str], Result<Codec, SdpError>, &'a str);
+        let rows: [Row<'_>; 9] = [
             ("111 9 8", &[opus], Ok(Codec::Pcma), "8 PCMA/8000"),
             ("111 9 0", &[opus, "9 G722/8000"], Ok(Codec::Pcmu), "0 PCMU/8000"),
             ("111 9", &[opus], Ok(Codec::Opus(111)), "111 opus/48000/2"),

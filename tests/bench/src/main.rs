@@ -16,7 +16,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let shared = argument(2, "0").parse()?;
     let gather = arguments.get(3).map(|text| text.parse()).transpose()?;
     for calls in argument(0, "100").split(',') {
-        let row = demarc_bench::measure(&env::current_exe()?, &["part"], calls.parse()?, seconds, shared, gather)?;
+        let row =
+            demarc_bench::measure(&env::current_exe()?, &["part"], calls.parse()?, seconds, shared, gather)?;
         println!("{}", serde_json::to_string(&row)?);
     }
     Ok(())
