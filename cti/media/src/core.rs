@@ -264,6 +264,14 @@ impl Core {
         }
     }
 
+    /// Ends every leg and finishes every recording, which takes as long as the disk does. What became of the recordings
+    /// is told by [`Core::poll_event`].
+    pub fn close(&mut self) {
+        let legs: Vec<LegId> = self.places.keys().copied().collect();
+        legs.into_iter().for_each(|leg| self.detach(leg));
+        self.events.extend(self.recordings.close());
+    }
+
     /// Sends digits to the leg's far end.
     pub fn send_digits(&mut self, leg: LegId, digits: &[Digit]) {
         match self.leg(leg) {

@@ -285,14 +285,20 @@ fn run(
             due = if delay > tick { now + tick } else { due + tick };
             let now = Time(now.saturating_sub(start));
             if !take_commands(&mut core, &watch, &mut ports, queue, now) {
+                core.close();
+                tell(&mut core, &mut events);
                 return;
             }
             core.tick(now);
         }
         ports.flush(&mut core);
-        while let Some(event) = core.poll_event() {
-            events(event);
-        }
+        tell(&mut core, &mut events);
+    }
+}
+
+fn tell(core: &mut Core, events: &mut dyn FnMut(MediaEvent)) {
+    while let Some(event) = core.poll_event() {
+        events(event);
     }
 }
 

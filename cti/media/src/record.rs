@@ -147,14 +147,27 @@ impl Recordings {
     pub fn poll_event(&mut self) -> Option<MediaEvent> {
         self.recorder.as_ref()?.poll_event()
     }
+
+    /// Finishes every recording whose tap is gone; what became of them. None can begin after it.
+    pub fn close(&mut self) -> Vec<MediaEvent> {
+        let Some(mut recorder) = self.recorder.take() else { return Vec::new() };
+        recorder.finish();
+        recorder.events.try_iter().collect()
+    }
 }
 
-impl Drop for Recorder {
-    fn drop(&mut self) {
+impl Recorder {
+    fn finish(&mut self) {
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join(); // a panic there was told on stderr by the thread itself
         }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 

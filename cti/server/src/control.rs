@@ -119,12 +119,25 @@ impl ControlThread {
                 end.get_or_insert(self.clock.now() + SHUTDOWN_LIMIT);
             }
             self.round(&mut batch);
-            if end.is_some() && self.control.is_idle() {
-                return self.settle([Fact::Stopped].into());
+            if end.is_some_and(|end| self.control.is_idle() || end <= self.clock.now()) {
+                return self.close(batch);
             }
-            if end.is_some_and(|end| end <= self.clock.now()) {
-                return;
+        }
+    }
+
+    /// The media engine ends first: what it says then of the last recordings belongs to their calls' records.
+    fn close(mut self, mut batch: Vec<Input>) {
+        let idle = self.control.is_idle();
+        self.media.0.stop();
+        while let Ok(input) = self.inputs.try_recv() {
+            // A call that comes now is not ours any more.
+            if !matches!(input, Input::Leg(_, LegEvent::Offered { .. })) {
+                batch.push(input);
             }
+        }
+        self.round(&mut batch);
+        if idle {
+            self.settle([Fact::Stopped].into());
         }
     }
 
@@ -203,14 +216,17 @@ mod tests {
     use super::*;
     use crate::outlets::command_queue;
     use demarc_call::Plan;
-    use demarc_media::{Engine, EngineConfig};
-    use demarc_model::CallId;
+    use demarc_media::{Codec, Direction, Engine, EngineConfig, RtpRemote};
+    use demarc_model::{CallId, MediaCommand};
     use demarc_store::Reader;
-    use std::collections::BTreeMap;
+    use std::{
+        collections::BTreeMap,
+        net::{Ipv4Addr, SocketAddr, UdpSocket},
+    };
     use tokio::sync::watch;
 
     #[test]
-    fn a_stop_in_good_order_is_the_last_fact() {
+    fn a_stop_in_good_order_is_the_last_fact_and_no_recording_is_missing() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("demarc.db");
         let control = Control::new(Plan::default(), CallId(1));
@@ -219,6 +235,9 @@ mod tests {
         let clock = Clock::start();
         let (_, sip) = watch::channel(demarc_sip::Stats::default());
         let (_, trunks) = watch::channel(BTreeMap::new());
+        let events = inputs.clone();
+        let engine = EngineConfig { recordings: Some(directory.path().into()), ..EngineConfig::default() };
+        let media = Engine::spawn(engine, Box::new(move |event| events.offer(Input::Media(event)))).unwrap();
         let thread = ControlThread {
             status: Status::new(Vec::new(), sip, trunks, control.snapshot(clock.now())),
             control,
@@ -227,14 +246,26 @@ mod tests {
             store: Store::open(&path).unwrap().0,
             inputs: receiver,
             outlets: Outlets::new(commands, Vec::new()),
-            media: Media(Engine::spawn(EngineConfig::default(), Box::new(drop)).unwrap()),
+            media: Media(media.clone()),
             clock,
         };
+        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let remote = RtpRemote {
+            address: nowhere,
+            codec: Codec::Pcma,
+            dtmf_payload_type: None,
+            direction: Direction::Inactive,
+        };
+        media.attach_rtp(LegId(2), UdpSocket::bind(nowhere).unwrap(), remote).unwrap();
+        media.command(MediaCommand::Record { leg: LegId(2), file: "call-7.wav".into() }).unwrap();
         inputs.offer(Input::Fact(Fact::Started { version: "1".into() }));
         inputs.offer(Input::Shutdown);
         thread.spawn().unwrap().join().unwrap();
         let facts: Vec<_> =
             Reader::open(&path).unwrap().journal(0, 9).unwrap().into_iter().map(|entry| entry.fact).collect();
-        assert_eq!(facts, [Fact::Started { version: "1".into() }, Fact::Stopped]);
+        let [Fact::Started { .. }, Fact::Recorded { call, .. }, Fact::Stopped] = &facts[..] else {
+            panic!("{facts:?}")
+        };
+        assert_eq!(*call, CallId(7));
     }
 }
