@@ -2,19 +2,19 @@
 //!
 //! The two differ: 100 ppm are a block of 20 ms in 200 s. What waits to be played grows or shrinks by that, until sound
 //! has to be dropped or is missing. So a block of pure silence is left out or put in before that happens, where nobody
-//! hears it. The same lowers a delay that has shown to be more than is needed.
+//! hears it. Clocks that agree never get there: their sound, silence included, passes octet for octet.
 
 use crate::BLOCK;
 use demarc_dsp::ALAW_SILENCE;
 use demarc_model::Time;
 use std::time::Duration;
 
-/// How long the least is watched before anything is left out.
+/// How long the least and the most are watched. A machine that was held up for a moment is no clock that drifts.
 const WATCH: Duration = Duration::from_secs(10);
-/// With never less than this many blocks before the line, one can be left out: ticks may still be two blocks late.
-const ENOUGH: usize = 4;
-/// With so few, one is put in.
-const SCARCE: usize = 1;
+/// With never less than this many blocks before the line, one is left out: two more than a stream begins with.
+const ENOUGH: usize = 8;
+/// With never more than so many, one is put in: half of what a stream begins with.
+const SCARCE: usize = 3;
 
 /// What to do with a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,25 +32,26 @@ pub(crate) enum Change {
 pub(crate) struct Slack {
     since: Time,
     least: usize,
+    most: usize,
     wanted: Change,
 }
 
 impl Slack {
     pub fn new(now: Time) -> Slack {
-        Slack { since: now, least: usize::MAX, wanted: Change::None }
+        Slack { since: now, least: usize::MAX, most: 0, wanted: Change::None }
     }
 
     /// So many blocks wait, when a tick begins to play.
     pub fn see(&mut self, now: Time, blocks: usize) {
         self.least = self.least.min(blocks);
-        if blocks <= SCARCE {
-            self.wanted = Change::PutIn;
-            self.since = now;
-            self.least = usize::MAX;
-        } else if now.since(self.since) >= WATCH {
-            self.wanted = if self.least >= ENOUGH { Change::LeaveOut } else { Change::None };
-            self.since = now;
-            self.least = usize::MAX;
+        self.most = self.most.max(blocks);
+        if now.since(self.since) >= WATCH {
+            self.wanted = match (self.least, self.most) {
+                (ENOUGH.., _) => Change::LeaveOut,
+                (_, ..=SCARCE) => Change::PutIn,
+                _ => Change::None,
+            };
+            (self.since, self.least, self.most) = (now, usize::MAX, 0);
         }
     }
 
@@ -73,22 +74,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn silence_is_left_out_when_there_was_enough_for_ten_seconds_and_put_in_when_it_is_scarce() {
+    fn silence_is_left_out_or_put_in_only_when_ten_seconds_show_that_the_clocks_differ() {
         let (quiet, loud) = ([0x55; BLOCK], [0x2A; BLOCK]);
         let mut slack = Slack::new(Time::ZERO);
-        let after = |slack: &mut Slack, from: u64, seconds: u64, blocks| {
-            (from * 50..(from + seconds) * 50).for_each(|at| slack.see(Time::from_millis(at * 20), blocks));
+        let mut at = 0;
+        let mut see = |slack: &mut Slack, seconds: u64, blocks| {
+            (0..seconds * 50).for_each(|_| {
+                slack.see(Time::from_millis(at), blocks);
+                at += 20;
+            });
         };
-        after(&mut slack, 0, 9, 6);
+        see(&mut slack, 9, ENOUGH);
         assert_eq!(slack.take(&quiet), Change::None, "too early");
-        after(&mut slack, 9, 2, 6);
+        see(&mut slack, 2, ENOUGH);
         assert_eq!(
             [slack.take(&loud), slack.take(&quiet), slack.take(&quiet)],
             [Change::None, Change::LeaveOut, Change::None]
         );
-        after(&mut slack, 11, 20, ENOUGH - 1);
-        assert_eq!(slack.take(&quiet), Change::None, "no more than is needed");
-        after(&mut slack, 31, 1, SCARCE);
+        see(&mut slack, 20, ENOUGH - 1);
+        assert_eq!(slack.take(&quiet), Change::None, "as it began");
+        see(&mut slack, 8, SCARCE);
+        see(&mut slack, 1, SCARCE + 1);
+        see(&mut slack, 6, SCARCE);
+        assert_eq!(slack.take(&quiet), Change::None, "held up, not drifting");
+        see(&mut slack, 20, SCARCE);
         assert_eq!([slack.take(&loud), slack.take(&quiet)], [Change::None, Change::PutIn]);
     }
 }
