@@ -27,7 +27,11 @@ from = "group:pstn"
 number = "6*"
 to = ["agent:1001"]
 [[route]]
-from = "any"
+from = "trunk:carrier"
+number = "8*"
+to = ["group:pstn"]
+[[route]]
+from = "agents"
 number = "8*"
 to = ["group:pstn"]
 "#;
