@@ -20,6 +20,9 @@ struct Difference {
     reason: String,
     /// The checks: name, what the kernel gives, what the simulator gives.
     checks: Vec<(String, String, String)>,
+    /// Whether the kernel does so only at times, by a race of its own: then both may also see the same.
+    #[serde(default)]
+    sometimes: bool,
 }
 
 /// The outcome of a comparison.
@@ -64,9 +67,11 @@ impl Differences {
         let checks = || self.list.iter().flat_map(|difference| &difference.checks);
         for (name, kernel_saw) in kernel {
             let simulator_saw = simulator.get(name).map_or("(no such check)", String::as_str);
+            let of = |difference: &&Difference| difference.checks.iter().any(|(listed, ..)| listed == name);
+            let sometimes = self.list.iter().find(of).is_none_or(|difference| difference.sometimes);
             let listed = checks().find(|(listed, ..)| listed == name);
             match listed {
-                None if simulator_saw == kernel_saw => result.same += 1,
+                _ if simulator_saw == kernel_saw && sometimes => result.same += 1,
                 Some((_, k, s)) if k == kernel_saw && s == simulator_saw => result.listed += 1,
                 _ => result
                     .wrong
@@ -116,5 +121,9 @@ mod tests {
         assert_eq!(compared("a.x: y: 3\na.new: 1\n", list).wrong.len(), 4);
         // A listed one that is no difference any more.
         assert_eq!(compared(KERNEL, list).wrong.len(), 1);
+        let sometimes = format!("{list}\nsometimes = true");
+        assert_eq!(compared(KERNEL, &sometimes).same, 3);
+        assert_eq!(compared(simulator, &sometimes).listed, 1);
+        assert_eq!(compared("a.x: y: 3\na.same: ok\na.empty: \n", &sometimes).wrong.len(), 1);
     }
 }
