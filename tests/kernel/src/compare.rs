@@ -64,15 +64,13 @@ impl Differences {
         simulator: &BTreeMap<String, String>,
     ) -> Comparison {
         let mut result = Comparison::default();
-        let checks = || self.list.iter().flat_map(|difference| &difference.checks);
+        let checks = || self.list.iter().flat_map(|d| d.checks.iter().map(move |check| (d.sometimes, check)));
         for (name, kernel_saw) in kernel {
             let simulator_saw = simulator.get(name).map_or("(no such check)", String::as_str);
-            let of = |difference: &&Difference| difference.checks.iter().any(|(listed, ..)| listed == name);
-            let sometimes = self.list.iter().find(of).is_none_or(|difference| difference.sometimes);
-            let listed = checks().find(|(listed, ..)| listed == name);
+            let listed = checks().find(|(_, (listed, ..))| listed == name);
             match listed {
-                _ if simulator_saw == kernel_saw && sometimes => result.same += 1,
-                Some((_, k, s)) if k == kernel_saw && s == simulator_saw => result.listed += 1,
+                None | Some((true, _)) if simulator_saw == kernel_saw => result.same += 1,
+                Some((_, (_, k, s))) if k == kernel_saw && s == simulator_saw => result.listed += 1,
                 _ => result
                     .wrong
                     .push(format!("{name}: the kernel gives {kernel_saw}, the simulator {simulator_saw}")),
@@ -80,7 +78,7 @@ impl Differences {
         }
         let only = simulator.keys().filter(|name| !kernel.contains_key(*name));
         result.wrong.extend(only.map(|name| format!("{name}: the kernel's report has no such check")));
-        let gone = checks().filter(|(name, ..)| !kernel.contains_key(name));
+        let gone = checks().map(|(_, check)| check).filter(|(name, ..)| !kernel.contains_key(name));
         result
             .wrong
             .extend(gone.map(|(name, ..)| format!("{name}: listed as a difference, but not a check")));
