@@ -306,6 +306,7 @@ impl World {
             MediaCommand::Split { leg } => self.part(leg),
             MediaCommand::Confer { .. }
             | MediaCommand::ConferLevel { .. }
+            | MediaCommand::ConferPlay { .. }
             | MediaCommand::LeaveConference { .. }
             | MediaCommand::Record { .. }
             | MediaCommand::MaskRecording { .. }

@@ -5,7 +5,7 @@ use crate::{
     channel::{Channel, ChannelPort, Playout},
     hook::{Source, Tap, TapId, Transform},
     leg::{Leg, Port},
-    mix::Conferences,
+    mix::{Conferences, Joined},
     prompts::PromptLibrary,
     record::{Recorder, Recordings},
     remote::RtpRemote,
@@ -344,6 +344,7 @@ impl Core {
                     self.refuse();
                 }
             }
+            MediaCommand::ConferPlay { conference, prompt } => self.announce(conference, &prompt),
             MediaCommand::Record { leg, file } => self.record(leg, file),
             MediaCommand::MaskRecording { leg, on } => {
                 if !self.recordings.mask(leg, on) {
@@ -361,13 +362,21 @@ impl Core {
         if !self.places.contains_key(&leg) {
             return self.refuse();
         }
-        self.split(leg);
         match self.conferences.join(leg, conference, role) {
-            Some((tap, source)) => {
+            Joined::New((tap, source)) => {
+                self.split(leg);
                 self.add_tap(leg, Conferences::TAP, tap);
                 self.set_source(leg, Some(source));
             }
-            None => self.refuse(),
+            Joined::Already => {}
+            Joined::Full => self.refuse(),
+        }
+    }
+
+    fn announce(&mut self, conference: u64, prompt: &PromptId) {
+        let told = self.prompts.get(prompt).is_some_and(|sound| self.conferences.announce(conference, sound));
+        if !told {
+            self.refuse();
         }
     }
 

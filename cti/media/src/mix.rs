@@ -3,7 +3,7 @@
 //! A conference's sound is made in slots of 20 ms. In each, everybody's share is decoded and added once; what one hears
 //! is the sum less what it may not hear, so that the work grows with the number of parties and not with its square.
 
-use crate::{BLOCK, Source, Tap, TapId, Way, fifo::Fifo};
+use crate::{BLOCK, Prompt, Source, Tap, TapId, Way, fifo::Fifo};
 use demarc_dsp::{ALAW_SILENCE, alaw_to_linear, linear_to_alaw};
 use demarc_model::{LegId, MixRole, Time};
 use std::{
@@ -29,6 +29,10 @@ pub(crate) struct Conference {
     made: u64,
     /// What all parties said together, slot by slot.
     totals: Vec<[i32; BLOCK]>,
+    /// How many parties whisper: mostly none, and then nobody looks for them.
+    whisperers: usize,
+    /// What is played to everybody, and how far it is.
+    announcement: Option<(Prompt, usize)>,
 }
 
 struct Party {
@@ -62,11 +66,23 @@ impl Conference {
             level: 256,
         });
         party.role = role;
+        self.count_whisperers();
         true
     }
 
     pub fn leave(&mut self, leg: LegId) {
         self.parties.remove(&leg);
+        self.count_whisperers();
+    }
+
+    fn count_whisperers(&mut self) {
+        let whispers = |party: &&Party| matches!(party.role, MixRole::Whisper { .. });
+        self.whisperers = self.parties.values().filter(whispers).count();
+    }
+
+    /// Lets everybody hear a sound over what is said, once. It takes the place of one that is not over.
+    pub fn announce(&mut self, sound: Prompt) {
+        self.announcement = Some((sound, 0));
     }
 
     pub fn is_empty(&self) -> bool {
@@ -101,6 +117,14 @@ impl Conference {
                     total.iter_mut().zip(&party.said[at]).for_each(|(sum, said)| *sum += i32::from(*said));
                 }
             }
+            if let Some((sound, played)) = &mut self.announcement {
+                let rest = &sound[*played..];
+                total.iter_mut().zip(rest).for_each(|(sum, octet)| *sum += decode(*octet));
+                *played += rest.len().min(BLOCK);
+                if *played == sound.len() {
+                    self.announcement = None;
+                }
+            }
             self.made += 1;
         }
     }
@@ -125,10 +149,9 @@ impl Conference {
         if own.role == MixRole::Party {
             add(&own.said[at], -1);
         }
-        for (_, whisperer) in
-            self.parties.iter().filter(|(id, other)| **id != leg && other.role.whispers_to(leg))
-        {
-            add(&whisperer.said[at], 1);
+        if self.whisperers > 0 {
+            let others = self.parties.iter().filter(|(id, other)| **id != leg && other.role.whispers_to(leg));
+            others.for_each(|(_, whisperer)| add(&whisperer.said[at], 1));
         }
         for (octet, sample) in alaw.iter_mut().zip(heard) {
             *octet = linear_to_alaw(sample.clamp(-32_768, 32_767) as i16);
@@ -147,11 +170,27 @@ impl Party {
         }
         while self.waiting.len() > BOUND * BLOCK && self.waiting.drop_block() {}
         for (said, octet) in self.said[at].iter_mut().zip(block) {
-            // A-law has no zero: its silence must not add up a hundred times.
-            let sample = if octet | 0x80 == ALAW_SILENCE { 0 } else { i32::from(alaw_to_linear(octet)) };
-            *said = (sample * self.level / 256).clamp(-32_768, 32_767) as i16;
+            *said = (decode(octet) * self.level / 256).clamp(-32_768, 32_767) as i16;
         }
     }
+}
+
+/// A-law has no zero: its silence must not add up a hundred times.
+fn decode(octet: u8) -> i32 {
+    if octet | 0x80 == ALAW_SILENCE { 0 } else { i32::from(alaw_to_linear(octet)) }
+}
+
+/// What a leg is to be given when it joins.
+pub(crate) type Ends = (Box<dyn Tap>, Box<dyn Source>);
+
+/// What became of a leg that wanted to join.
+pub(crate) enum Joined {
+    /// It is new: it is to be given these.
+    New(Ends),
+    /// It was in this conference, and has another role now.
+    Already,
+    /// The conference is full.
+    Full,
 }
 
 /// All conferences, and who is in which.
@@ -165,22 +204,27 @@ impl Conferences {
     /// The tap of every member: a leg is in one conference at most.
     pub const TAP: TapId = TapId(u32::MAX - 1);
 
-    /// What the leg is to be given; `None` when the conference is full.
-    pub fn join(
-        &mut self,
-        leg: LegId,
-        number: u64,
-        role: MixRole,
-    ) -> Option<(Box<dyn Tap>, Box<dyn Source>)> {
-        if self.members.get(&leg).is_some_and(|other| *other != number) {
+    /// Joins a leg, which leaves the conference that it is in, if that is another.
+    pub fn join(&mut self, leg: LegId, number: u64, role: MixRole) -> Joined {
+        let other = self.members.get(&leg).copied();
+        if other.is_some_and(|other| other != number) {
             self.leave(leg);
         }
         let conference = self.conferences.entry(number).or_default();
         if !conference.get().join(leg, role) {
-            return None;
+            return Joined::Full;
+        }
+        if other == Some(number) {
+            return Joined::Already;
         }
         self.members.insert(leg, number);
-        Some(conference.ends(leg))
+        Joined::New(conference.ends(leg))
+    }
+
+    /// `false` where nobody is.
+    pub fn announce(&mut self, number: u64, sound: Prompt) -> bool {
+        let conference = self.conferences.get(&number);
+        conference.map(|conference| conference.get().announce(sound)).is_some()
     }
 
     /// `false` when it was in none.
@@ -213,7 +257,7 @@ impl SharedConference {
     }
 
     /// What listens to a member, and what it hears.
-    pub fn ends(&self, leg: LegId) -> (Box<dyn Tap>, Box<dyn Source>) {
+    pub fn ends(&self, leg: LegId) -> Ends {
         (Box::new(Ear(self.clone(), leg)), Box::new(Mouth(self.clone(), leg)))
     }
 }

@@ -1,11 +1,11 @@
-//! Once calls are up, nothing is allocated: counted for bridges of RTP streams and of channels to RTP.
+//! Once calls are up, nothing is allocated: counted for bridges of RTP streams and of channels to RTP, and for a conference.
 
 #![allow(clippy::unwrap_used, unsafe_code)] // helpers of tests; and an allocator is unsafe by its trait
 
 use demarc_media::{
     BLOCK, Channel, ChannelFault, ChannelRead, Codec, Core, CoreConfig, PromptLibrary, RtpRemote,
 };
-use demarc_model::{ChannelNo, LegId, MediaCommand, Time};
+use demarc_model::{ChannelNo, LegId, MediaCommand, MixRole, Time};
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
@@ -124,4 +124,32 @@ fn a_call_that_is_up_allocates_nothing() {
     assert_eq!(COUNT.with(Cell::get) - before, 0, "allocations in 2000 blocks of 2 calls");
     assert!(heard.iter().all(|heard| (1999..=2002).contains(heard)), "{heard:?}");
     assert_eq!(core.snapshot().totals.legs.lost, 0);
+}
+
+#[test]
+fn a_conference_of_a_hundred_allocates_nothing() {
+    let mut core = Core::new(CoreConfig { seed: 7, ..CoreConfig::default() }, Arc::new(PromptLibrary::new()));
+    let phones: Vec<Phone> = (1..=50).map(|leg| Phone::attach(&mut core, leg)).collect();
+    for number in 1..=50 {
+        let channel = ChannelNo::new(number).unwrap();
+        core.add_channel(channel, Box::new(Quiet::default()));
+        core.attach_channel(Time::ZERO, LegId(100 + u64::from(number)), channel);
+    }
+    let roles = [MixRole::Listener, MixRole::Whisper { to: LegId(3) }];
+    for leg in (1..=50).chain(101..=150).map(LegId) {
+        let role = roles.get(leg.0 as usize % 50).copied().unwrap_or(MixRole::Party);
+        core.command(MediaCommand::Confer { leg, conference: 1, role });
+    }
+    let mut before = 0;
+    for at in 0..250 {
+        let now = Time::from_millis(at * 20);
+        if at == 50 {
+            before = COUNT.with(Cell::get);
+        }
+        phones.iter().for_each(|phone| phone.say(&mut core, now, at));
+        core.tick(now);
+        assert!(phones.iter().all(|phone| phone.hear() == 1 || at == 0), "everybody hears at {at}");
+    }
+    assert_eq!(COUNT.with(Cell::get) - before, 0, "allocations in 200 blocks of 100 parties");
+    assert_eq!(core.snapshot().totals.refused_commands, 0);
 }

@@ -129,6 +129,13 @@ pub enum MediaCommand {
         /// Times its sound, in percent: 0 mutes, 400 at most.
         percent: u16,
     },
+    /// Play once to everybody in a conference, over what is said.
+    ConferPlay {
+        /// Which.
+        conference: u64,
+        /// What.
+        prompt: PromptId,
+    },
     /// Take a leg out of its conference.
     LeaveConference {
         /// Who.

@@ -147,3 +147,80 @@ fn a_line_that_asks_ahead_of_time_misses_nothing() {
         .collect();
     assert_eq!(heard[heard.len() - all.len()..], all);
 }
+
+#[test]
+fn any_roles_and_levels_of_a_hundred_are_the_sum_of_what_each_may_hear() {
+    let mut conference = Conference::default();
+    let role = |leg: LegId| match leg.0 % 10 {
+        8 => MixRole::Listener,
+        9 => MixRole::Whisper { to: LegId(leg.0 / 20 + 1) },
+        _ => MixRole::Party,
+    };
+    let level = |leg: LegId| [100, 0, 37, 250, 400][leg.0 as usize % 5];
+    for leg in legs(100) {
+        assert!(conference.join(leg, role(leg)));
+        conference.set_level(leg, level(leg));
+    }
+    let heard = run(&mut conference, 100, 0..10);
+    let share = |speaker: LegId, n: usize| {
+        let sample = linear(said(speaker, 9 - LATE)[n]);
+        (sample * (i32::from(level(speaker)) * 256 / 100) / 256).clamp(-32_768, 32_767)
+    };
+    let mut cut = 0;
+    for listener in legs(100) {
+        let hears = |speaker: &LegId| {
+            *speaker != listener
+                && match role(*speaker) {
+                    MixRole::Party => true,
+                    MixRole::Listener => false,
+                    MixRole::Whisper { to } => to == listener,
+                }
+        };
+        let wanted: [u8; BLOCK] = std::array::from_fn(|n| {
+            let sum: i32 = legs(100).filter(hears).map(|speaker| share(speaker, n)).sum();
+            cut += usize::from(!(-32_768..=32_767).contains(&sum));
+            linear_to_alaw(sum.clamp(-32_768, 32_767) as i16)
+        });
+        assert_eq!(heard[&listener], wanted, "{listener}");
+    }
+    assert!(cut > 100, "too loud a sum is cut, not wrapped: {cut} samples were");
+}
+
+#[test]
+fn an_announcement_is_heard_by_all_over_what_is_said_and_once() {
+    let mut conference = Conference::default();
+    assert!(legs(2).all(|leg| conference.join(leg, MixRole::Party)));
+    conference.join(LegId(3), MixRole::Listener);
+    run(&mut conference, 3, 0..10);
+    let tone = said(LegId(77), 0);
+    conference.announce(tone[..100].into());
+    let heard = run(&mut conference, 3, 10..11);
+    for (listener, speakers) in
+        [(LegId(1), &[LegId(2)][..]), (LegId(2), &[LegId(1)]), (LegId(3), &[LegId(1), LegId(2)])]
+    {
+        let wanted: [u8; BLOCK] = std::array::from_fn(|n| {
+            let said: i32 = speakers.iter().map(|leg| linear(said(*leg, 10 - LATE)[n])).sum();
+            let sum = said + if n < 100 { linear(tone[n]) } else { 0 };
+            linear_to_alaw(sum.clamp(-32_768, 32_767) as i16)
+        });
+        assert_eq!(heard[&listener], wanted, "{listener}");
+    }
+    let heard = run(&mut conference, 3, 11..12);
+    assert_eq!(heard[&LegId(1)], reference(&[LegId(2)], 11 - LATE), "it is over");
+}
+
+#[test]
+fn a_party_whose_sound_stops_and_comes_again_costs_the_others_nothing() {
+    let mut conference = Conference::default();
+    assert!(legs(3).all(|leg| conference.join(leg, MixRole::Party)));
+    for slot in 0..60 {
+        let away = (20..33).contains(&slot) || slot % 7 == 0;
+        let speakers = if away { 2 } else { 3 };
+        legs(speakers).for_each(|leg| conference.hear(leg, &said(leg, slot)));
+        let mut block = [0; BLOCK];
+        assert!(conference.play(ms(slot), LegId(3), &mut block));
+        if slot >= LATE {
+            assert_eq!(block, reference(&[LegId(1), LegId(2)], slot - LATE), "at slot {slot}");
+        }
+    }
+}
