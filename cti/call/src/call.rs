@@ -1,4 +1,4 @@
-use crate::{CallState, Target};
+use crate::{CallState, Target, recording::Recordings};
 use alloc::{
     collections::{BTreeSet, VecDeque},
     string::String,
@@ -68,8 +68,7 @@ pub(crate) struct Call {
     /// Whether the caller's leg is answered.
     pub answered: bool,
     pub sound: Sound,
-    /// Whether it is recorded.
-    pub recorded: bool,
+    pub recordings: Recordings,
     pub state: State,
     pub started: Time,
     pub since: Time,
@@ -97,7 +96,7 @@ impl Call {
             early: false,
             answered: false,
             sound: Sound::Nothing,
-            recorded: false,
+            recordings: Recordings::default(),
             state: State::Routing,
             started: now,
             since: now,

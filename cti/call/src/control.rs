@@ -104,7 +104,9 @@ impl Control {
             MediaEvent::Digit { leg, .. }
             | MediaEvent::PlayEnded { leg, .. }
             | MediaEvent::Silent { leg } => leg,
-            MediaEvent::Recorded { .. } | MediaEvent::RecordingFailed { .. } => return self.recording(event),
+            MediaEvent::Recorded { .. } | MediaEvent::RecordingFailed { .. } => {
+                return self.recording_ended(event);
+            }
         };
         let Some(call) = self.legs.get(&leg).filter(|l| !l.releasing).map(|l| l.call) else { return };
         match event {
@@ -116,23 +118,6 @@ impl Control {
             MediaEvent::Recorded { .. } | MediaEvent::RecordingFailed { .. } => {}
         }
         self.settle(now, call);
-    }
-
-    /// A recording ended: the call of its file may be over by now.
-    fn recording(&mut self, event: MediaEvent) {
-        match event {
-            MediaEvent::Recorded { file, millis, sha256, .. } => {
-                if let Some(call) = recorded_call(&file) {
-                    self.fact(Fact::Recorded { call, file, millis, sha256 });
-                }
-            }
-            MediaEvent::RecordingFailed { file, why, .. } => {
-                if let Some(call) = recorded_call(&file) {
-                    self.fact(Fact::RecordingFailed { call, file, why });
-                }
-            }
-            _ => {}
-        }
     }
 
     /// An agent's telephone came or went. A call that it is in goes on. Agents that are not in the plan are ignored.
@@ -196,6 +181,11 @@ impl Control {
         }
     }
 
+    /// A call as it is now; `None` when it is over.
+    pub fn call(&self, now: Time, id: CallId) -> Option<CallView> {
+        self.calls.get(&id).map(|call| self.call_view(now, call))
+    }
+
     fn call_view(&self, now: Time, call: &Call) -> CallView {
         let (queue, position) = self.acd.position(call.id).map(|(q, at)| (q.clone(), at)).unzip();
         let view = |id: &LegId| self.legs.get(id).map(|leg| leg_view(*id, leg));
@@ -215,6 +205,7 @@ impl Control {
             queue,
             position,
             agent: call.party().and_then(|leg| self.legs.get(&leg)?.agent.clone()),
+            recording: call.recordings.live().cloned(),
             legs: [&call.a].into_iter().chain(others).filter_map(view).collect(),
         }
     }
@@ -313,7 +304,7 @@ impl Control {
     }
 
     /// After anything happened to a call: does what the queues ask for, and sets the call's timer.
-    fn settle(&mut self, now: Time, id: CallId) {
+    pub(crate) fn settle(&mut self, now: Time, id: CallId) {
         self.rearm(id);
         self.drain_acd(now);
     }
@@ -357,16 +348,6 @@ impl Control {
     pub(crate) fn command(&mut self, leg: LegId, command: LegCommand) {
         self.outputs.push_back(Output::Leg(leg, command));
     }
-}
-
-/// The file that a call is recorded in.
-pub(crate) fn recording_file(call: CallId) -> String {
-    alloc::format!("call-{}.wav", call.0)
-}
-
-/// The call that a file is the recording of; `None` when the name is none that call control gives.
-pub fn recorded_call(file: &str) -> Option<CallId> {
-    file.strip_prefix("call-")?.strip_suffix(".wav")?.parse().ok().map(CallId)
 }
 
 fn leg_view(id: LegId, leg: &Leg) -> LegView {

@@ -1,4 +1,4 @@
-use crate::{OverflowReason, Target};
+use crate::{CallCommand, OverflowReason, Recording, Target};
 use alloc::string::String;
 use demarc_model::{
     AgentId, Alarm, CallId, Cause, ChannelNo, Destination, Digit, LegId, Number, Origin, QueueName, SpanNo,
@@ -194,16 +194,36 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "core::ops::Not::not")]
         recovered: bool,
     },
-    /// A recording of the call is complete. It comes after `CallEnded` where the end of the call ended it.
-    Recorded {
+    /// Somebody asked something of the call; what comes of it follows.
+    Commanded {
+        /// The call.
+        call: CallId,
+        /// What.
+        command: CallCommand,
+    },
+    /// A recording of the call began.
+    RecordingStarted {
         /// The call.
         call: CallId,
         /// The file, in the directory of recordings.
         file: String,
-        /// How long it plays, in milliseconds.
-        millis: u64,
-        /// SHA-256 of the file, in hexadecimal.
-        sha256: String,
+    },
+    /// From now on silence stands in the recording for what is heard, or no longer.
+    RecordingMasked {
+        /// The call.
+        call: CallId,
+        /// The file.
+        file: String,
+        /// Whether silence is written.
+        on: bool,
+    },
+    /// A recording of the call is complete. It comes after `CallEnded` where the end of the call ended it.
+    Recorded {
+        /// The call.
+        call: CallId,
+        /// What there is of it.
+        #[serde(flatten)]
+        recording: Recording,
     },
     /// The call could not be recorded, or not be recorded further; it went on.
     RecordingFailed {
@@ -299,6 +319,9 @@ impl Fact {
             | Fact::Joined { call, .. }
             | Fact::Silent { call, .. }
             | Fact::LegReleased { call, .. }
+            | Fact::Commanded { call, .. }
+            | Fact::RecordingStarted { call, .. }
+            | Fact::RecordingMasked { call, .. }
             | Fact::Recorded { call, .. }
             | Fact::RecordingFailed { call, .. }
             | Fact::CallEnded { call, .. } => Some(*call),

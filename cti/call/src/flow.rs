@@ -3,7 +3,7 @@
 use crate::{
     Fact, LeftReason, Outgoing, OverflowReason, Target,
     call::{Leg, Sound, State},
-    control::{Control, Output, recording_file},
+    control::{Control, Output},
 };
 use alloc::{string::String, sync::Arc, vec::Vec};
 use demarc_acd::Entered;
@@ -158,8 +158,7 @@ impl Control {
             State::Queued { queue, .. } => every || self.plan.recording.queues.contains(queue),
             _ => every,
         };
-        let records = wanted && !call.recorded;
-        call.recorded |= wanted;
+        let records = wanted && call.recordings.is_untouched();
         call.enter(now, State::Talking { leg });
         let (a, first, joined) = (call.a, !call.answered, call.sound == Sound::Joined);
         call.answered = true;
@@ -173,8 +172,7 @@ impl Control {
             self.command(a, LegCommand::Answer);
         }
         if records {
-            // On the caller's leg, so that it goes on whoever the caller speaks with later.
-            self.media(MediaCommand::Record { leg: a, file: recording_file(id) });
+            self.start_recording(id, a);
         }
         if !joined {
             self.join(id, leg);

@@ -15,19 +15,23 @@
 extern crate alloc;
 
 mod call;
+mod command;
 mod control;
 mod fact;
 mod flow;
 mod pattern;
 mod plan;
 mod record;
+mod recording;
 mod snapshot;
 
-pub use control::{AgentEvent, Control, Output, recorded_call};
+pub use command::{CallCommand, CommandError, RecordAction};
+pub use control::{AgentEvent, Control, Output};
 pub use demarc_acd::{AgentState, AgentView, OverflowReason, QueueSpec, QueueView, Strategy};
 pub use demarc_ivr::{Choice, MenuSpec};
 pub use fact::{Fact, LeftReason};
 pub use pattern::{Pattern, PatternError};
 pub use plan::{Limits, Outgoing, Plan, PlanError, RecordPlan, Route, RouteOrigin, Target};
 pub use record::{CallRecord, Disposition, Ledger, MenuStep, RecordLeg, Recording};
-pub use snapshot::{CallState, CallView, LegView, Snapshot};
+pub use recording::recorded_call;
+pub use snapshot::{CallState, CallView, LegView, RecordingView, Snapshot};

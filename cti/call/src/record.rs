@@ -62,6 +62,9 @@ pub struct Recording {
     pub millis: u64,
     /// SHA-256 of the file, in hexadecimal.
     pub sha256: String,
+    /// How much is missing because the disk did not keep up or was full, in milliseconds.
+    #[serde(default)]
+    pub lost_millis: u64,
 }
 
 /// One call in one row: a fold over its facts. Times are milliseconds of the wall clock since 1970.
@@ -177,9 +180,8 @@ impl CallRecord {
                     row.cause = Some(*cause);
                 }
             }
-            Fact::Recorded { file, millis, sha256, .. } if self.recordings.len() < Self::MAX_ROWS => {
-                let (file, sha256) = (file.clone(), sha256.clone());
-                self.recordings.push(Recording { file, millis: *millis, sha256 });
+            Fact::Recorded { recording, .. } if self.recordings.len() < Self::MAX_ROWS => {
+                self.recordings.push(recording.clone());
             }
             Fact::CallEnded { cause, by_caller, recovered, .. } => {
                 self.end(at_ms, *cause, *by_caller, *recovered);

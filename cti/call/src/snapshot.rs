@@ -54,8 +54,19 @@ pub struct CallView {
     pub position: Option<usize>,
     /// The agent that rings or talks.
     pub agent: Option<AgentId>,
+    /// The recording that is being made of it.
+    pub recording: Option<RecordingView>,
     /// Its legs that still exist, the caller's first.
     pub legs: Vec<LegView>,
+}
+
+/// A recording that is being made.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct RecordingView {
+    /// The file, in the directory of recordings.
+    pub file: String,
+    /// Whether silence is written in place of what is heard.
+    pub masked: bool,
 }
 
 /// A leg at one moment.

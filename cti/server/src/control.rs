@@ -5,11 +5,11 @@
 //! a crash.
 
 use crate::{clock::Clock, media::Media, outlets::Outlets, status::Status};
-use demarc_call::{AgentEvent, Control, Fact, Output};
-use demarc_model::{AgentId, Cause, LegEvent, LegId, MediaEvent, Number, Origin, Time};
+use demarc_call::{AgentEvent, CallCommand, CallView, CommandError, Control, Fact, Output};
+use demarc_model::{AgentId, CallId, Cause, LegEvent, LegId, MediaEvent, Number, Origin, Time};
 use demarc_store::Store;
 use std::{thread, time::Duration};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Inputs that may wait for the control thread; senders wait beyond it, and media events are dropped.
 const INPUT_QUEUE: usize = 16_384;
@@ -19,6 +19,8 @@ const BATCH: usize = 512;
 const PRUNE_PERIOD: Duration = Duration::from_secs(3600);
 /// The same while there is more of it than one turn deletes.
 const PRUNE_SOON: Duration = Duration::from_secs(5);
+/// How long whoever asks something of a call waits.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// How long calls may take to clear when the daemon stops.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 
@@ -46,8 +48,32 @@ pub enum Input {
     Agent(AgentId, AgentEvent),
     /// Something for the journal alone, such as an alarm.
     Fact(Fact),
+    /// An operator or a program asks something of a call.
+    Command {
+        /// The call.
+        call: CallId,
+        /// What.
+        command: CallCommand,
+        /// Whoever asked.
+        answer: oneshot::Sender<Answer>,
+    },
     /// Clear all calls, then end.
     Shutdown,
+}
+
+/// What became of a command: the call as it is after it (none when that ended it), or why it was not obeyed. Given when
+/// the facts are in the journal.
+pub type Answer = Result<Option<CallView>, CommandError>;
+
+/// No answer to a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoAnswer {
+    /// The queue is full; nothing has happened.
+    #[error("call control does not keep up: ask again")]
+    Busy,
+    /// The daemon ends, or takes too long: what was asked may still happen.
+    #[error("call control did not answer in time: look at the call before you ask again")]
+    Late,
 }
 
 /// The way in, for every task and thread.
@@ -72,6 +98,19 @@ impl Inputs {
             tracing::warn!("call control does not keep up: a media event was dropped");
         }
     }
+
+    /// Asks something of a call.
+    ///
+    /// # Errors
+    /// When call control does not answer.
+    pub async fn command(&self, call: CallId, command: CallCommand) -> Result<Answer, NoAnswer> {
+        let (answer, answered) = oneshot::channel();
+        self.0.try_send(Input::Command { call, command, answer }).map_err(|_| NoAnswer::Busy)?;
+        match tokio::time::timeout(ANSWER_LIMIT, answered).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) | Err(_) => Err(NoAnswer::Late),
+        }
+    }
 }
 
 /// What the thread is made of.
@@ -94,6 +133,13 @@ pub struct ControlThread {
     pub retention: Duration,
     /// When to look for what is too old; [`Time::ZERO`] looks at once.
     pub prune_at: Time,
+}
+
+/// What a round's inputs leave to be said, beside the outputs of call control.
+#[derive(Default)]
+struct Told {
+    facts: Vec<Fact>,
+    answers: Vec<(oneshot::Sender<Answer>, Answer)>,
 }
 
 impl ControlThread {
@@ -143,12 +189,15 @@ impl ControlThread {
 
     fn round(&mut self, batch: &mut Vec<Input>) {
         let now = self.clock.now();
-        let mut facts = Vec::new();
+        let mut told = Told::default();
         for input in batch.drain(..) {
-            self.handle(now, input, &mut facts);
+            self.handle(now, input, &mut told);
         }
         self.control.handle_timeout(now);
-        self.settle(facts);
+        self.settle(told.facts);
+        for (answer, done) in told.answers {
+            let _ = answer.send(done); // whoever asked may have gone
+        }
         // What an outlet refuses comes back as a released leg at once.
         while let Some((leg, cause)) = self.outlets.refused() {
             self.control.handle_leg(now, leg, LegEvent::Released { cause });
@@ -170,7 +219,7 @@ impl ControlThread {
         self.prune_at = now + if deleted > 0 { PRUNE_SOON } else { PRUNE_PERIOD };
     }
 
-    fn handle(&mut self, now: Time, input: Input, facts: &mut Vec<Fact>) {
+    fn handle(&mut self, now: Time, input: Input, told: &mut Told) {
         match input {
             Input::Leg(leg, event) => {
                 self.outlets.note(leg, &event);
@@ -181,7 +230,11 @@ impl ControlThread {
             }
             Input::Media(event) => self.control.handle_media(now, event),
             Input::Agent(agent, event) => self.control.handle_agent(now, &agent, event),
-            Input::Fact(fact) => facts.push(fact),
+            Input::Fact(fact) => told.facts.push(fact),
+            Input::Command { call, command, answer } => {
+                let done = self.control.handle_command(now, call, command);
+                told.answers.push((answer, done.map(|()| self.control.call(now, call))));
+            }
             Input::Shutdown => self.control.handle_shutdown(now),
         }
     }

@@ -1,6 +1,9 @@
-//! The HTTP side: console page, API, health and metrics. It only reads what others published.
+//! The HTTP side: console page, API, health and metrics. It reads what others published; commands go to call control.
+
+mod command;
 
 use crate::{
+    control::Inputs,
     metrics,
     status::{Status, TrunkState},
 };
@@ -10,7 +13,7 @@ use axum::{
     http::{StatusCode, header},
     middleware::{self, Next},
     response::{Html, IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use demarc_media::EngineHandle;
 use demarc_store::{Reader, RecordFilter};
@@ -44,24 +47,33 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, HttpListenError> {
 struct Shared {
     status: Status,
     media: EngineHandle,
+    inputs: Inputs,
     records: Arc<Mutex<Reader>>,
 }
 
 /// Serves until the task is dropped.
-pub async fn serve(listener: TcpListener, status: Status, media: EngineHandle, records: Reader) {
-    let shared = Shared { status, media, records: Arc::new(Mutex::new(records)) };
+pub async fn serve(
+    listener: TcpListener,
+    status: Status,
+    media: EngineHandle,
+    inputs: Inputs,
+    records: Reader,
+) {
+    let shared = Shared { status, media, inputs, records: Arc::new(Mutex::new(records)) };
     let router = Router::new()
         .route("/", get(|| async { Html(include_str!("../web/index.html")) }))
         .route("/healthz", get(health))
         .route("/metrics", get(metrics_text))
         .route("/api/v1/state", get(state))
         .route("/api/v1/calls", get(calls))
+        .route("/api/v1/calls/{id}/{verb}", post(command::command))
         .route("/api/v1/agents", get(agents))
         .route("/api/v1/queues", get(queues))
         .route("/api/v1/spans", get(spans))
         .route("/api/v1/channels", get(channels))
         .route("/api/v1/trunks", get(trunks))
         .route("/api/v1/cdr", get(cdr))
+        .layer(middleware::from_fn(command::only_from_here))
         .layer(middleware::from_fn(only_by_address))
         .with_state(shared);
     if let Err(error) = axum::serve(listener, router).await {

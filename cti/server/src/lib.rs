@@ -1,6 +1,7 @@
 //! The shell of Demarc: tasks, sockets, configuration, HTTP and the command line around the pure machines.
 
 pub mod bench;
+pub mod call_cli;
 pub mod clock;
 pub mod config;
 mod control;

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use demarc_board::KernelDevices;
 use demarc_server::{
-    bench,
+    bench, call_cli,
     config::{Config, DEFAULT_PATH},
     demo, error_chain, private,
     serve::{self, Daemon},
@@ -61,6 +61,11 @@ enum Command {
         /// Where the daemon's console is.
         #[arg(long, default_value = "http://127.0.0.1:8080")]
         url: String,
+    },
+    /// Do something with a call of the running daemon.
+    Call {
+        #[command(subcommand)]
+        verb: call_cli::Verb,
     },
     /// Measure what this machine can do.
     Bench {
@@ -148,6 +153,7 @@ fn main() -> ExitCode {
             let (path, columns) = what.columns();
             ended(show::show(&url, path, columns, json).map(|()| true))
         }
+        Command::Call { verb } => ended(call_cli::run(&verb).map(|()| true)),
         Command::Bench { what } => run_bench(what),
         Command::Demo { once, calls, json, in_process } => {
             run_demo(demo::Options { once, calls: calls.into(), json, in_process })

@@ -202,7 +202,9 @@ fn repaired_recordings(config: &Config) -> Vec<Fact> {
     let fact = |done: demarc_media::Finished| {
         let file = done.path.file_name()?.to_str()?.to_owned();
         let call = demarc_call::recorded_call(&file)?;
-        Some(Fact::Recorded { call, file, millis: done.length.as_millis() as u64, sha256: done.sha256 })
+        let millis = done.length.as_millis() as u64;
+        let recording = demarc_call::Recording { file, millis, sha256: done.sha256, lost_millis: 0 };
+        Some(Fact::Recorded { call, recording })
     };
     repaired.into_iter().filter_map(fact).collect()
 }
@@ -344,7 +346,8 @@ fn start_http(
     reader: Reader,
     tasks: &mut tokio::task::JoinSet<()>,
 ) {
-    tasks.spawn(http::serve(listener, status.clone(), shared.media.0.clone(), reader));
+    let (media, inputs) = (shared.media.0.clone(), shared.inputs.clone());
+    tasks.spawn(http::serve(listener, status.clone(), media, inputs, reader));
 }
 
 #[cfg(test)]

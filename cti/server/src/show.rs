@@ -63,6 +63,9 @@ pub enum ShowError {
         /// Why.
         source: Box<ureq::Error>,
     },
+    /// The daemon does not do it.
+    #[error("{0}")]
+    Refused(String),
     /// Standard output is gone.
     #[error("cannot print")]
     Print(#[from] io::Error),
@@ -78,6 +81,24 @@ pub fn fetch(base: &str, what: &str) -> Result<Value, ShowError> {
         .call()
         .map_err(|source| ShowError::Unreachable { url: url.clone(), source: Box::new(source) })?;
     answer.body_mut().read_json().map_err(|source| ShowError::Foreign { url, source: Box::new(source) })
+}
+
+/// Asks the daemon at `base` to do something: `POST /api/v1/{what}`.
+///
+/// # Errors
+/// When nothing answers there, something else does, or the daemon says why not.
+pub fn post(base: &str, what: &str, body: &Value) -> Result<Value, ShowError> {
+    let url = format!("{}/api/v1/{what}", base.trim_end_matches('/'));
+    let request = ureq::post(&url).config().http_status_as_error(false).build();
+    let mut answer = request
+        .send_json(body)
+        .map_err(|source| ShowError::Unreachable { url: url.clone(), source: Box::new(source) })?;
+    let foreign = |source| ShowError::Foreign { url, source: Box::new(source) };
+    let value: Value = answer.body_mut().read_json().map_err(foreign)?;
+    match value["error"].as_str() {
+        Some(error) => Err(ShowError::Refused(error.into())),
+        None => Ok(value),
+    }
 }
 
 /// Prints what the daemon answered.

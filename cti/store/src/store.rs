@@ -247,9 +247,8 @@ fn write_all(tx: &Transaction<'_>, pending: &VecDeque<Pending>) -> rusqlite::Res
         if let Fact::CallOffered { call, .. } = &row.fact {
             open.execute([id(*call)])?;
         }
-        if let Fact::Recorded { call, file, millis, sha256 } = &row.fact {
-            let recording = Recording { file: file.clone(), millis: *millis, sha256: sha256.clone() };
-            add_recording(tx, *call, &recording)?;
+        if let Fact::Recorded { call, recording } = &row.fact {
+            add_recording(tx, *call, recording)?;
         }
         if let Some(record) = &row.record {
             write_record(tx, record)?;

@@ -1,7 +1,7 @@
 //! What the store promises to its owner: numbers, records, errors, limits.
 #![allow(clippy::unwrap_used, reason = "an unwrap is a check here")]
 
-use demarc_call::{Disposition, Fact};
+use demarc_call::{Disposition, Fact, Recording};
 use demarc_model::{Alarm, CallId, Cause, LegId, Number, Origin, SpanNo};
 use demarc_store::{RecordFilter, Store, StoreError};
 use std::path::PathBuf;
@@ -144,19 +144,13 @@ fn a_database_that_cannot_be_made_says_so() {
 fn a_recording_is_in_the_record_whether_it_ends_before_the_call_or_after() {
     let (_directory, path) = place();
     let (mut store, _) = Store::open(&path).unwrap();
-    let recorded = |file: &str| Fact::Recorded {
-        call: CallId(1),
-        file: file.into(),
-        millis: 1980,
-        sha256: "5eed".into(),
-    };
+    let recording =
+        |file: &str| Recording { file: file.into(), millis: 1980, sha256: "5eed".into(), lost_millis: 20 };
+    let recorded = |file| Fact::Recorded { call: CallId(1), recording: recording(file) };
     store.append(1000, &[offered(1, "100"), recorded("first.wav")]).unwrap();
     store.append(2000, &[ended(1, Cause::NORMAL_CLEARING), recorded("second.wav")]).unwrap();
     store.append(3000, &[recorded("third.wav")]).unwrap();
-    let files = |store: &Store| -> Vec<String> {
-        let record = store.reader().call(CallId(1)).unwrap().unwrap();
-        record.recordings.into_iter().map(|r| format!("{} {} {}", r.file, r.millis, r.sha256)).collect()
-    };
-    assert_eq!(files(&store), ["first.wav 1980 5eed", "second.wav 1980 5eed", "third.wav 1980 5eed"]);
+    let recordings = |store: &Store| store.reader().call(CallId(1)).unwrap().unwrap().recordings;
+    assert_eq!(recordings(&store), ["first.wav", "second.wav", "third.wav"].map(recording));
     assert_eq!(store.append(4000, &[]).unwrap(), 5, "none of them opened the call again");
 }

@@ -1,137 +1,15 @@
 //! Single calls, step by step: what each side is told, and why the call ends.
 #![allow(clippy::unwrap_used, reason = "an unwrap is a check here")]
 
-use demarc_call::{
-    AgentEvent, CallRecord, Choice, Control, Disposition, Ledger, Limits, MenuSpec, Outgoing, Output,
-    Pattern, Plan, QueueSpec, RecordPlan, Route, Target,
-};
+mod bench;
+mod commands;
+
+use bench::*;
+use demarc_call::{AgentEvent, Disposition, Limits, Output, Plan, RecordPlan};
 use demarc_model::{
-    AgentId, CallId, Cause, Destination, Digit, LegCommand as C, LegEvent as E, LegId, MediaCommand as M,
-    MediaEvent, Number, Origin, PromptId, QueueName, SpanNo, Time,
+    AgentId, CallId, Cause, LegCommand as C, LegEvent as E, LegId, MediaCommand as M, MediaEvent, Number,
+    Origin, PromptId, QueueName, SpanNo, Time,
 };
-
-fn plan() -> Plan {
-    let route = |number: &str, to| Route::new(Pattern::try_from(number).unwrap(), to);
-    let queue = Target::Queue(QueueName("sales".into()));
-    let way = |name: &str| Outgoing { name: name.into(), number: None };
-    let menu = MenuSpec {
-        prompt: PromptId("welcome".into()),
-        invalid_prompt: None,
-        timeout_seconds: 5,
-        digit_seconds: 3,
-        repeats: 0,
-        choices: [(Choice::try_from("2").unwrap(), queue.clone())].into(),
-        otherwise: Target::Menu("main".into()),
-    };
-    let mut out = route("0*", Target::Trunk(way("carrier")));
-    (out.strip, out.failover) = (1, vec![Target::Group(way("pstn"))]);
-    Plan {
-        routes: vec![route("100", Target::Menu("main".into())), route("1001", Target::DialledAgent), out],
-        menus: [("main".into(), menu)].into(),
-        queues: [(QueueName("sales".into()), QueueSpec::with_agents(vec![AgentId("1001".into())]))].into(),
-        agents: [AgentId("1001".into())].into(),
-        groups: ["pstn".into()].into(),
-        trunks: ["carrier".into()].into(),
-        prompts: ["welcome", "music"].map(|p| PromptId(p.into())).into(),
-        ..Plan::default()
-    }
-}
-
-/// Call control with a clock, one caller on leg 2, and the records of the calls that ended.
-struct Bench {
-    control: Control,
-    ledger: Ledger,
-    ms: u64,
-    records: Vec<CallRecord>,
-}
-
-const A: LegId = LegId(2);
-const B: LegId = LegId(1);
-
-impl Bench {
-    fn new(plan: Plan) -> Bench {
-        plan.check().unwrap();
-        let control = Control::new(plan, CallId(1));
-        Bench { control, ledger: Ledger::new(), ms: 0, records: Vec::new() }
-    }
-
-    fn now(&self) -> Time {
-        Time::from_millis(self.ms)
-    }
-
-    fn call(&mut self, to: &str) -> Vec<Output> {
-        let origin = Origin::Trunk("carrier".into());
-        self.leg(A, E::Offered { origin, to: Number::from(to), from: None })
-    }
-
-    fn leg(&mut self, leg: LegId, event: E) -> Vec<Output> {
-        self.control.handle_leg(self.now(), leg, event);
-        self.told()
-    }
-
-    fn agent(&mut self, event: AgentEvent) {
-        self.control.handle_agent(self.now(), &AgentId("1001".into()), event);
-        self.told();
-    }
-
-    fn digit(&mut self, digit: char) -> Vec<Output> {
-        let digit = Digit::new(digit).unwrap();
-        self.control.handle_media(self.now(), MediaEvent::Digit { leg: A, digit });
-        self.told()
-    }
-
-    fn pass(&mut self, seconds: u64) -> Vec<Output> {
-        self.ms += seconds * 1000;
-        self.control.handle_timeout(self.now());
-        self.told()
-    }
-
-    /// Commands only; facts go to the ledger.
-    fn told(&mut self) -> Vec<Output> {
-        let mut told = Vec::new();
-        while let Some(output) = self.control.poll_output() {
-            match output {
-                Output::Fact(fact) => self.records.extend(self.ledger.apply(self.ms as i64, &fact)),
-                other => told.push(other),
-            }
-        }
-        told
-    }
-
-    fn record(&self) -> (u8, Disposition) {
-        assert_eq!(self.records.len(), 1);
-        (self.records[0].cause.0, self.records[0].disposition)
-    }
-}
-
-fn to(leg: LegId, command: C) -> Output {
-    Output::Leg(leg, command)
-}
-
-fn release(leg: LegId, cause: u8) -> Output {
-    to(leg, C::Release { cause: Cause(cause) })
-}
-
-fn dial(leg: u64, destination: Destination) -> Output {
-    to(LegId(leg), C::Dial { to: destination, from: None })
-}
-
-fn play(prompt: &str, repeat: bool) -> Output {
-    Output::Media(M::Play { leg: A, prompt: PromptId(prompt.into()), repeat })
-}
-
-fn the_agent() -> Destination {
-    Destination::Agent(AgentId("1001".into()))
-}
-
-fn over(way: &str, number: &str) -> Destination {
-    let number = Number::from(number);
-    if way == "pstn" {
-        Destination::Group { group: way.into(), number }
-    } else {
-        Destination::Trunk { trunk: way.into(), number }
-    }
-}
 
 #[test]
 fn a_caller_reaches_an_agent_through_menu_and_queue() {

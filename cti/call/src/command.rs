@@ -1,0 +1,95 @@
+//! What an operator or a program asks of a call.
+
+use crate::{Fact, control::Control};
+use alloc::string::String;
+use demarc_model::{CallId, Cause, Time};
+
+/// Something to do with a call. In JSON it is an object with the field `verb`, for example
+/// `{"verb":"record","action":"mask"}`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "verb", rename_all = "snake_case", deny_unknown_fields)]
+pub enum CallCommand {
+    /// End the call.
+    Hangup {
+        /// What its legs are told, 1 to 127.
+        #[serde(default = "normal_clearing")]
+        cause: Cause,
+    },
+    /// Do something with its recording.
+    Record {
+        /// What.
+        action: RecordAction,
+    },
+}
+
+fn normal_clearing() -> Cause {
+    Cause::NORMAL_CLEARING
+}
+
+/// What to do with the recording of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordAction {
+    /// Begin one: the first file of the call, or the next.
+    Start,
+    /// End it; the file is complete soon after.
+    Stop,
+    /// Write silence of the same length, as while a card's number is told.
+    Mask,
+    /// Write what is heard again.
+    Unmask,
+}
+
+/// Why a command was not obeyed. Nothing has happened then.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// No such call, or it is over.
+    #[error("there is no call {0}: `demarc show calls` lists those there are")]
+    NoCall(CallId),
+    /// What the call does now does not allow it.
+    #[error("call {call}: {why}")]
+    NotNow {
+        /// The call.
+        call: CallId,
+        /// What stands against it, and what to do.
+        why: &'static str,
+    },
+    /// It names what is not there, or what cannot be.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl Control {
+    /// Does what is asked of a call, or says why not.
+    ///
+    /// # Errors
+    /// See [`CommandError`]; the call is as it was.
+    pub fn handle_command(
+        &mut self,
+        now: Time,
+        id: CallId,
+        command: CallCommand,
+    ) -> Result<(), CommandError> {
+        let call = self.calls.get(&id).ok_or(CommandError::NoCall(id))?;
+        if call.is_ending() {
+            return Err(CommandError::NotNow { call: id, why: "it is being cleared" });
+        }
+        let at = self.outputs.len();
+        match command {
+            CallCommand::Hangup { cause } => self.end_by_command(now, id, cause)?,
+            CallCommand::Record { action } => self.record_by_command(id, action)?,
+        }
+        // Told before what it does.
+        self.outputs.insert(at, crate::Output::Fact(Fact::Commanded { call: id, command }));
+        self.settle(now, id);
+        Ok(())
+    }
+
+    fn end_by_command(&mut self, now: Time, id: CallId, cause: Cause) -> Result<(), CommandError> {
+        if !(1..=127).contains(&cause.0) {
+            return Err(CommandError::Invalid(alloc::format!("a cause is 1 to 127, not {}", cause.0)));
+        }
+        self.end(now, id, cause, false);
+        Ok(())
+    }
+}

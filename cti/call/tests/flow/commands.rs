@@ -1,0 +1,80 @@
+//! What is asked of calls, and what is refused.
+
+use crate::bench::*;
+use demarc_call::{AgentEvent, CallCommand, CommandError, Output, RecordAction};
+use demarc_model::{CallId, Cause, LegEvent as E, MediaCommand as M, MediaEvent};
+
+fn talking() -> Bench {
+    let mut bench = Bench::new(plan());
+    bench.agent(AgentEvent::Available);
+    bench.call("100");
+    bench.digit('2');
+    bench.leg(B, E::Answered);
+    bench
+}
+
+fn record(bench: &mut Bench, action: RecordAction) -> Result<Vec<Output>, CommandError> {
+    bench.command(CallCommand::Record { action })
+}
+
+fn begins(file: &str) -> Output {
+    Output::Media(M::Record { leg: A, file: file.into() })
+}
+
+fn refused(result: Result<Vec<Output>, CommandError>) -> bool {
+    matches!(result, Err(CommandError::NotNow { call: CallId(1), .. }))
+}
+
+#[test]
+fn a_call_is_hung_up_once_and_with_the_cause_that_is_asked_for() {
+    let mut bench = talking();
+    let hangup = |cause| CallCommand::Hangup { cause: Cause(cause) };
+    assert!(matches!(bench.command(hangup(0)), Err(CommandError::Invalid(_))));
+    assert!(matches!(bench.command(hangup(128)), Err(CommandError::Invalid(_))));
+    let parted = [Output::Media(M::Split { leg: A }), release(B, 21), release(A, 21)];
+    assert_eq!(bench.command(hangup(21)).unwrap(), parted);
+    assert!(refused(bench.command(hangup(16))), "it is being cleared");
+    bench.leg(A, E::Released { cause: Cause(21) });
+    bench.leg(B, E::Released { cause: Cause(21) });
+    assert_eq!(bench.record().0, 21);
+    assert_eq!(bench.command(hangup(16)), Err(CommandError::NoCall(CallId(1))));
+    assert_eq!(
+        bench.facts_of("commanded"),
+        [r#"{"fact":"commanded","call":1,"command":{"verb":"hangup","cause":21}}"#]
+    );
+}
+
+#[test]
+fn a_call_is_recorded_any_number_of_times_each_in_a_file_of_its_own() {
+    let mut bench = talking();
+    use RecordAction::{Mask, Start, Stop, Unmask};
+    for none in [Stop, Mask, Unmask] {
+        assert!(refused(record(&mut bench, none)), "there is no recording");
+    }
+    assert_eq!(record(&mut bench, Start).unwrap(), [begins("call-1.wav")]);
+    assert!(refused(record(&mut bench, Start)));
+    assert_eq!(record(&mut bench, Mask).unwrap(), [Output::Media(M::MaskRecording { leg: A, on: true })]);
+    assert!(bench.control.call(bench.now(), CallId(1)).unwrap().recording.unwrap().masked);
+    assert_eq!(record(&mut bench, Unmask).unwrap(), [Output::Media(M::MaskRecording { leg: A, on: false })]);
+    assert_eq!(record(&mut bench, Stop).unwrap(), [Output::Media(M::StopRecording { leg: A })]);
+    assert_eq!(record(&mut bench, Start).unwrap(), [begins("call-1-2.wav")]);
+    let (file, sha256) = ("call-1.wav".into(), "5eed".into());
+    let done = MediaEvent::Recorded { leg: A, file, millis: 980, sha256, lost_millis: 40 };
+    bench.control.handle_media(bench.now(), done);
+    let live = bench.control.call(bench.now(), CallId(1)).unwrap().recording;
+    assert_eq!(live.unwrap().file, "call-1-2.wav", "the first one's end is not the second one's");
+    bench.leg(A, E::Released { cause: Cause(16) });
+    bench.leg(B, E::Released { cause: Cause(16) });
+    assert_eq!(bench.records[0].recordings[0].lost_millis, 40);
+    assert_eq!(bench.facts_of("recording_started").len(), 2);
+    let masked = bench.facts_of("recording_masked");
+    assert!(masked[0].contains(r#""on":true"#) && masked[1].contains(r#""on":false"#), "{masked:?}");
+}
+
+#[test]
+fn a_caller_who_is_not_answered_is_not_recorded() {
+    let mut bench = Bench::new(plan());
+    bench.call("0301");
+    assert!(refused(record(&mut bench, RecordAction::Start)));
+    assert_eq!(bench.facts_of("commanded"), [""; 0]);
+}
