@@ -1,6 +1,8 @@
 //! All legs of the engine, moved forward one tick at a time. No thread, clock or socket of its own: what it works on is
 //! given to it.
 
+mod programs;
+
 use crate::{
     channel::{Channel, ChannelPort, Playout},
     hook::{Source, Tap, TapId, Transform},
@@ -15,6 +17,7 @@ use crate::{
     stats::{Snapshot, Totals},
 };
 use demarc_model::{ChannelNo, Digit, LegId, MediaCommand, MediaEvent, MixRole, PromptId, Time};
+use programs::Programs;
 use std::{
     collections::{BTreeMap, VecDeque},
     hash::{BuildHasher, RandomState},
@@ -75,6 +78,7 @@ pub struct Core {
     random: u64,
     recordings: Recordings,
     conferences: Conferences,
+    programs: Programs,
     routes: Routes,
 }
 
@@ -95,6 +99,7 @@ impl Core {
             random,
             recordings: Recordings::default(),
             conferences: Conferences::default(),
+            programs: Programs::default(),
             routes: Routes::default(),
         }
     }
@@ -252,6 +257,7 @@ impl Core {
         self.split(leg);
         self.recordings.end(leg);
         self.conferences.leave(leg);
+        self.detach_program(leg);
         let place = self.places.remove(&leg);
         if let Some(place) = place
             && let Some((port, remotes)) = self.legs[place].as_ref().and_then(|leg| leg.shared())
@@ -274,7 +280,7 @@ impl Core {
 
     /// Sends digits to the leg's far end.
     pub fn send_digits(&mut self, leg: LegId, digits: &[Digit]) {
-        match self.leg(leg) {
+        match self.leg(self.hears_digits(leg)) {
             Some(leg) => leg.push_digits(digits),
             None => self.refuse(),
         }
@@ -333,6 +339,7 @@ impl Core {
                 self.join(a, b);
             }
             MediaCommand::Split { leg } => self.split(leg),
+            MediaCommand::Listen { leg, program } => self.listen(leg, program),
             MediaCommand::Confer { leg, conference, role } => self.confer(leg, conference, role),
             MediaCommand::ConferLevel { leg, percent } => {
                 if !self.conferences.set_level(leg, percent) {
@@ -347,7 +354,7 @@ impl Core {
             MediaCommand::ConferPlay { conference, prompt } => self.announce(conference, &prompt),
             MediaCommand::Record { leg, file } => self.record(leg, file),
             MediaCommand::MaskRecording { leg, on } => {
-                if !self.recordings.mask(leg, on) {
+                if !(self.recordings.mask(leg, on) | self.programs.mask(leg, on)) {
                     self.refuse();
                 }
             }
@@ -434,7 +441,7 @@ impl Core {
 
     /// A copy of all counters.
     pub fn snapshot(&self) -> Snapshot {
-        let mut totals = self.totals;
+        let mut totals = Totals { programs: self.programs.len(), ..self.totals };
         let legs: Vec<_> = self
             .places
             .iter()
@@ -511,6 +518,9 @@ impl Core {
     }
 
     fn join(&mut self, a: LegId, b: LegId) {
+        if self.join_program(a, b) {
+            return;
+        }
         let (Some(&a_place), Some(&b_place)) = (self.places.get(&a), self.places.get(&b)) else {
             return self.refuse();
         };
@@ -530,6 +540,7 @@ impl Core {
     }
 
     fn split(&mut self, leg: LegId) {
+        self.split_program(leg);
         let Some(leg) = self.leg(leg) else { return };
         let peer = leg.peer.take();
         leg.restart();

@@ -5,6 +5,7 @@ use crate::{
     core::{Core, CoreConfig},
     hook::{Source, Tap, TapId, Transform},
     ports::RtpSocket,
+    program::ProgramEnd,
     prompts::PromptLibrary,
     record::{RecordError, Recorder},
     remote::RtpRemote,
@@ -85,6 +86,7 @@ pub(crate) enum Command {
     AttachChannel(LegId, ChannelNo),
     AddShared(UdpSocket),
     AttachRtp(LegId, RtpSocket, RtpRemote),
+    AttachProgram(LegId, Box<ProgramEnd>),
     AttachSrtp(LegId, UdpSocket, RtpRemote, Box<SrtpKeys>),
     UpdateRtp(LegId, RtpRemote),
     Detach(LegId),
@@ -162,6 +164,11 @@ impl EngineHandle {
         keys: SrtpKeys,
     ) -> Result<(), EngineError> {
         self.give(Command::AttachSrtp(leg, socket, remote, Box::new(keys)))
+    }
+
+    /// Makes a leg of a program, to be joined or to listen.
+    pub fn attach_program(&self, leg: LegId, end: ProgramEnd) -> Result<(), EngineError> {
+        self.give(Command::AttachProgram(leg, Box::new(end)))
     }
 
     /// Sends to another place or in another way from now on; the stream's numbers and times go on.
@@ -345,6 +352,7 @@ fn carry_out(core: &mut Core, watch: &Watch, ports: &mut SharedPorts, command: C
                 core.attach_rtp(now, leg, socket, remote);
             }
         }
+        Command::AttachProgram(leg, end) => core.attach_program(leg, *end),
         Command::UpdateRtp(leg, remote) => core.update_rtp(now, leg, remote),
         Command::Detach(leg) => core.detach(leg),
         Command::SendDigits(leg, digits) => core.send_digits(leg, &digits),

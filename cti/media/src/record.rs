@@ -53,6 +53,7 @@ pub enum RecordError {
 }
 
 /// One recording, as its tap and the writer share it.
+#[derive(Default)]
 pub(crate) struct Shared {
     /// The tap is gone: nothing more will come.
     ended: AtomicBool,
@@ -95,11 +96,7 @@ impl Recorder {
             return None;
         }
         let (give, take) = RingBuffer::new(RING);
-        let shared = Arc::new(Shared {
-            ended: AtomicBool::new(false),
-            masked: AtomicBool::new(false),
-            lost: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared::default());
         let job = Job { leg, path: self.directory.join(name), ring: take, shared: shared.clone() };
         self.jobs.as_ref()?.try_send(job).ok()?;
         Some(RecordTap::new(give, shared))
@@ -172,6 +169,11 @@ impl Drop for Recorder {
 }
 
 impl Shared {
+    /// Blocks that found no room.
+    pub fn lost_blocks(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
     pub fn mask(&self, on: bool) {
         self.masked.store(on, Ordering::Relaxed);
     }

@@ -101,6 +101,8 @@ pub struct Totals {
     pub real_time: bool,
     /// Channels in the pool, attached ones included.
     pub channels: usize,
+    /// Programs attached now.
+    pub programs: usize,
 }
 
 /// A copy of all counters at one moment.

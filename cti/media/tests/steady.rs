@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, unsafe_code)] // helpers of tests; and an allocator is unsafe by its trait
 
 use demarc_media::{
-    BLOCK, Channel, ChannelFault, ChannelRead, Codec, Core, CoreConfig, PromptLibrary, RtpRemote,
+    BLOCK, Channel, ChannelFault, ChannelRead, Codec, Core, CoreConfig, ProgramBounds, PromptLibrary,
+    RtpRemote, program,
 };
 use demarc_model::{ChannelNo, LegId, MediaCommand, MixRole, Time};
 use std::{
@@ -152,4 +153,44 @@ fn a_conference_of_a_hundred_allocates_nothing() {
     }
     assert_eq!(COUNT.with(Cell::get) - before, 0, "allocations in 200 blocks of 100 parties");
     assert_eq!(core.snapshot().totals.refused_commands, 0);
+}
+
+/// Programs that keep up and one that never takes what it hears; rings that are empty, full and cleared.
+#[test]
+fn a_program_at_a_call_allocates_nothing_in_the_engine() {
+    let mut core = Core::new(CoreConfig { seed: 7, ..CoreConfig::default() }, Arc::new(PromptLibrary::new()));
+    let [a, b] = [1, 2].map(|leg| Phone::attach(&mut core, leg));
+    let bounds = ProgramBounds { heard: 50, said: 50 };
+    let [mut bot, mut listener, stuck] = [11, 13, 15].map(|leg| {
+        let (end, sound) = program(bounds);
+        core.attach_program(LegId(leg), end);
+        sound
+    });
+    core.command(MediaCommand::Join { a: LegId(1), b: LegId(11) });
+    core.command(MediaCommand::Listen { leg: LegId(1), program: LegId(13) });
+    core.command(MediaCommand::Join { a: LegId(2), b: LegId(15) });
+    let mut before = 0;
+    let mut heard = 0;
+    let (mut one, mut both) = ([0; BLOCK], [0; 2 * BLOCK]);
+    for at in 0..2050 {
+        let now = Time::from_millis(at * 20);
+        if at == 50 {
+            before = COUNT.with(Cell::get);
+        }
+        [&a, &b].into_iter().for_each(|phone| phone.say(&mut core, now, at));
+        heard += a.hear();
+        core.tick(now);
+        while bot.take(&mut one) {
+            bot.say(&one);
+        }
+        while listener.take_both(&mut both) {}
+        if at % 500 == 499 {
+            bot.say(&[0x2A; 40 * BLOCK]);
+            bot.clear();
+        }
+    }
+    assert_eq!(COUNT.with(Cell::get) - before, 0, "allocations in 2000 blocks of 2 calls");
+    assert!((2040..=2060).contains(&heard), "{heard}");
+    assert_eq!((bot.dropped(), listener.dropped()), (0, 0));
+    assert_eq!(stuck.dropped(), (2050 - 100) * BLOCK as u64, "its ring holds 50 blocks of two sides");
 }

@@ -97,6 +97,7 @@ fn sip(text: &mut Text, status: &Status) {
 fn engine(text: &mut Text, snapshot: &demarc_media::Snapshot) {
     let totals = &snapshot.totals;
     text.single("demarc_media_legs", "gauge", "Legs with sound now.", snapshot.legs.len());
+    text.single("demarc_media_programs", "gauge", "Programs that hear a call now.", totals.programs);
     text.single("demarc_media_ticks_total", "counter", "Ticks of the media engine.", totals.ticks);
     text.single("demarc_media_late_ticks_total", "counter", "Ticks more than 10 ms late.", totals.late_ticks);
     let worst = totals.worst_delay.as_secs_f64();

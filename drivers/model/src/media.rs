@@ -113,6 +113,13 @@ pub enum MediaCommand {
         /// Either of the two.
         leg: LegId,
     },
+    /// Let a program hear the leg: what it says, and what it hears.
+    Listen {
+        /// Who is heard.
+        leg: LegId,
+        /// The program's leg. It listens to one leg in its life, and ends with it.
+        program: LegId,
+    },
     /// Let the leg hear and be heard in a conference, instead of its peer. In one already, it changes its role or moves.
     Confer {
         /// Who.
