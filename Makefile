@@ -7,7 +7,7 @@ SHELL := /bin/bash
 # What the build and the demo need, and what the peers of the tests need besides.
 BUILD := gcc libc6-dev make libopus-dev pkg-config
 DEMO := $(BUILD) espeak-ng asterisk-core-sounds-en-wav
-PEERS := libpri-dev libopenr2-bin sip-tester baresip-core tshark dahdi udev systemd coreutils
+PEERS := libpri-dev libspandsp-dev libtiff-dev libopenr2-bin sip-tester baresip-core tshark dahdi udev systemd coreutils
 # For a virtual machine with the genuine DAHDI driver.
 KERNEL := qemu-system-x86 cpio kmod binutils bzip2 libelf1
 
@@ -48,6 +48,7 @@ bench:
 	./target/release/demarc bench media --calls 100,300,1000,2000,4000
 	./target/release/demarc bench media --calls 100,300,1000,2000,4000 --shared 32
 	cargo bench --locked -p hw-sim --bench sim
+	cargo bench --locked -p demarc-dsp --bench detectors
 
 check:
 	cargo fmt --all -- --check

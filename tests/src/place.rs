@@ -57,27 +57,32 @@ fn build_programs() -> PathBuf {
 /// The peer `exchange`, compiled from `tests/peers/exchange` against Debian's libpri.
 pub fn exchange_program() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(build_exchange).clone()
+    let sources = ["exchange.c", "span.c", "bearer.c", "line.c"];
+    BUILT.get_or_init(|| build_peer("exchange", &sources, &["-lpri", "-lm"], "libpri-dev")).clone()
 }
 
-fn build_exchange() -> PathBuf {
-    let _lock = lock("exchange");
+/// The peer `fax`, compiled from `tests/peers/fax` against Debian's spandsp.
+pub fn fax_program() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let libraries = ["-lspandsp", "-ltiff", "-lm"];
+    BUILT.get_or_init(|| build_peer("fax", &["fax.c", "page.c"], &libraries, "libspandsp-dev")).clone()
+}
+
+fn build_peer(name: &str, sources: &[&str], libraries: &[&str], package: &str) -> PathBuf {
+    let _lock = lock(name);
     let dir = target().join("peers");
     std::fs::create_dir_all(&dir).expect("target is writable");
-    let program = dir.join("exchange");
-    let source = root().join("tests/peers/exchange");
-    let files = ["exchange.c", "span.c", "bearer.c", "line.c"].map(|name| source.join(name));
+    let program = dir.join(name);
+    let source = root().join("tests/peers").join(name);
+    let files: Vec<_> = sources.iter().map(|name| source.join(name)).collect();
     let newest = files.iter().filter_map(|file| modified(file)).max();
     if modified(&program).is_some_and(|made| Some(made) > newest) {
         return program;
     }
     let mut cc = Command::new("cc");
-    cc.args(["-std=gnu11", "-O2", "-Wall", "-Wextra", "-o"])
-        .arg(&program)
-        .args(&files)
-        .args(["-lpri", "-lm"]);
+    cc.args(["-std=gnu11", "-O2", "-Wall", "-Wextra", "-o"]).arg(&program).args(&files).args(libraries);
     let status = cc.status().expect("a C compiler runs; `make test` installs it");
-    assert!(status.success(), "tests/peers/exchange does not compile; is libpri-dev installed?");
+    assert!(status.success(), "tests/peers/{name} does not compile; is {package} installed?");
     program
 }
 

@@ -10,7 +10,7 @@ pub struct Level {
 
 /// Mean square of a sine of 0 dBm0: 3.14 dB below the largest one that A-law can carry (G.711, table 5), which has its
 /// peaks at 32 256 (table 1).
-const MEAN_SQUARE_0_DBM0: f64 = 32_256.0 * 32_256.0 / 2.0 * 0.485_29;
+pub(crate) const MEAN_SQUARE_0_DBM0: f64 = 32_256.0 * 32_256.0 / 2.0 * 0.485_29;
 
 impl Level {
     /// Of A-law octets; silence when there are none.
@@ -18,6 +18,11 @@ impl Level {
         let square = |octet: &u8| u64::from(alaw_to_linear(*octet).unsigned_abs()).pow(2);
         let sum: u64 = octets.iter().map(square).sum();
         Level { mean_square: sum.checked_div(octets.len() as u64).unwrap_or(0) as u32 }
+    }
+
+    /// Mean of the squares of 16-bit samples.
+    pub(crate) fn mean_square(self) -> u32 {
+        self.mean_square
     }
 
     /// In dBm0, rounded up to the next whole number; not below −70; A-law’s smallest value is at −65.

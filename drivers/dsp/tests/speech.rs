@@ -1,6 +1,9 @@
-//! Speech holds no digits: hours of it pass through every receiver, and one false digit chooses from a menu.
+//! Speech holds no digits, no tones of fax machines and no beeps: hours of it pass through every receiver, and one false
+//! digit chooses from a menu. And speech is heard as speech.
 
-use demarc_dsp::{DtmfDetector, linear_to_alaw};
+#![allow(clippy::unwrap_used)] // helpers of tests, too
+
+use demarc_dsp::{Activity, ActivityDetector, BeepDetector, DtmfDetector, FaxDetector, linear_to_alaw};
 use std::path::{Path, PathBuf};
 
 const PROMPTS: &str = "/usr/share/asterisk/sounds";
@@ -16,21 +19,68 @@ fn wav_files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-#[test]
-fn no_digit_is_heard_in_recorded_prompts() {
+/// Every prompt, in A-law.
+fn prompts() -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     wav_files(Path::new(PROMPTS), &mut files);
     assert!(files.len() > 100, "install the package asterisk-core-sounds-en-wav: no prompts in {PROMPTS}");
     files.sort();
-    let (mut seconds, mut wrong) = (0.0, Vec::new());
-    for file in &files {
-        let mut wav = hound::WavReader::open(file).unwrap();
+    let read = |file: PathBuf| {
+        let mut wav = hound::WavReader::open(&file).unwrap();
         assert_eq!(wav.spec().sample_rate, 8000, "{}", file.display());
-        let octets: Vec<u8> = wav.samples::<i16>().map(|s| linear_to_alaw(s.unwrap())).collect();
-        let mut detector = DtmfDetector::new();
+        let octets = wav.samples::<i16>().map(|s| linear_to_alaw(s.unwrap())).collect();
+        (file, octets)
+    };
+    files.into_iter().map(read).collect()
+}
+
+/// Prompts that are tones or spelled in tones, not speech.
+fn is_speech(file: &Path) -> bool {
+    ![
+        "beep",
+        "beeperr",
+        "ascending-2tone",
+        "descending-2tone",
+        "spy-jingle",
+        "confbridge-join",
+        "confbridge-leave",
+    ]
+    .iter()
+    .any(|name| file.file_stem().is_some_and(|stem| stem == *name))
+}
+
+#[test]
+fn no_digit_fax_tone_or_beep_is_heard_in_recorded_prompts() {
+    let (mut seconds, mut wrong, mut beeps) = (0.0, Vec::new(), Vec::new());
+    for (file, octets) in prompts() {
+        let (mut dtmf, mut fax, mut beep) = (DtmfDetector::new(), FaxDetector::new(), BeepDetector::new());
         seconds += octets.len() as f64 / 8000.0;
-        wrong.extend(octets.chunks(160).filter_map(|block| detector.block(block)).map(|d| (file.clone(), d)));
+        for block in octets.chunks(160) {
+            wrong.extend(dtmf.block(block).map(|digit| (file.clone(), format!("{digit}"))));
+            wrong.extend(fax.block(block).map(|tone| (file.clone(), format!("{tone:?}"))));
+            beeps.extend(beep.block(block).map(|ms| (file.clone(), ms)));
+        }
     }
-    println!("{} files, {seconds:.0} s", files.len());
+    println!("{seconds:.0} s, beeps: {beeps:?}");
     assert!(wrong.is_empty(), "{wrong:?}");
+    let (false_ones, true_ones): (Vec<_>, Vec<_>) = beeps.into_iter().partition(|(file, _)| is_speech(file));
+    assert!(false_ones.is_empty(), "{false_ones:?}");
+    assert!(true_ones.iter().any(|(file, _)| file.ends_with("beep.wav")), "{true_ones:?}");
+}
+
+#[test]
+fn every_prompt_is_speech_that_begins_and_ends() {
+    let mut deaf = Vec::new();
+    for (file, mut octets) in prompts() {
+        if !is_speech(&file) || file.components().any(|part| part.as_os_str() == "silence") {
+            continue;
+        }
+        octets.resize(octets.len() + 8000, 0xD5);
+        let mut detector = ActivityDetector::new(None);
+        let heard: Vec<Activity> = octets.chunks(160).filter_map(|block| detector.block(block)).collect();
+        if heard.first() != Some(&Activity::Began) || heard.last() != Some(&Activity::Ended) {
+            deaf.push((file, heard));
+        }
+    }
+    assert!(deaf.is_empty(), "{deaf:?}");
 }

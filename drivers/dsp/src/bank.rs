@@ -1,0 +1,188 @@
+//! Sound held against fixed frequencies: a sliding window of 20 ms, and how much of each frequency it holds.
+//!
+//! Each 10 ms the last 20 ms are correlated, under a Hann window, with a few frequencies. The window keeps them from
+//! leaking into each other; how far the phase turned since the last 10 ms tells how far a frequency is off, far finer than
+//! a window of 20 ms could by its loudness.
+
+use crate::{alaw_to_linear, level::MEAN_SQUARE_0_DBM0, trig};
+use core::f64::consts::TAU;
+
+/// Samples of the window.
+pub(crate) const WINDOW: usize = 160;
+/// Samples from one window to the next.
+pub(crate) const HOP: usize = 80;
+/// Milliseconds from one window to the next.
+pub(crate) const HOP_MS: u32 = HOP as u32 * 1000 / crate::RATE;
+/// The least power that is looked at: −43 dBm0, in the units of [`Spectrum::power`].
+pub(crate) const FLOOR: f32 = MEAN_SQUARE_0_DBM0 as f32 * 5.0e-5;
+
+/// Square of the Hann window, for the power of all that is heard under it.
+static HANN_SQUARE: [f32; WINDOW] = {
+    let mut table = [0.0; WINDOW];
+    let mut n = 0;
+    while n < WINDOW {
+        table[n] = (hann(n) * hann(n)) as f32;
+        n += 1;
+    }
+    table
+};
+
+const fn hann(n: usize) -> f64 {
+    0.5 - 0.5 * trig::cos(TAU * (n as f64 + 0.5) / WINDOW as f64)
+}
+
+/// The frequencies that sound is held against.
+pub(crate) struct Bank<const N: usize> {
+    /// Hann window times cosine and sine of each frequency, for each sample of the window.
+    table: [[[f32; N]; 2]; WINDOW],
+    /// Cosine and sine of the phase each frequency turns in one hop.
+    turn: [(f32, f32); N],
+    /// Cosine of the phase that the tolerance adds or takes in one hop.
+    bound: [f32; N],
+}
+
+impl<const N: usize> Bank<N> {
+    /// Of frequencies in Hz, each with how far it may be off, in Hz.
+    pub const fn new(hertz: [u32; N], tolerance: [f64; N]) -> Bank<N> {
+        let mut bank = Bank { table: [[[0.0; N]; 2]; WINDOW], turn: [(0.0, 0.0); N], bound: [0.0; N] };
+        let mut k = 0;
+        while k < N {
+            let omega = TAU * hertz[k] as f64 / crate::RATE as f64;
+            let mut n = 0;
+            while n < WINDOW {
+                bank.table[n][0][k] = (hann(n) * trig::cos(omega * n as f64)) as f32;
+                bank.table[n][1][k] = (hann(n) * trig::sin(omega * n as f64)) as f32;
+                n += 1;
+            }
+            let turn = omega * HOP as f64;
+            bank.turn[k] = (trig::cos(turn) as f32, trig::sin(turn) as f32);
+            bank.bound[k] = trig::cos(TAU * tolerance[k] / crate::RATE as f64 * HOP as f64) as f32;
+            k += 1;
+        }
+        bank
+    }
+
+    /// What the window holds of them.
+    pub fn spectrum(&self, window: &Window) -> Spectrum<N> {
+        let total = sum(&window.samples, |n, x| x * x * HANN_SQUARE[n]);
+        // The sum of the squared window is 3/8 of its length.
+        let total = total / (0.375 * WINDOW as f32);
+        let mut spectrum = Spectrum { real: [0.0; N], imaginary: [0.0; N], total };
+        if total > FLOOR {
+            for (x, [cos, sin]) in window.samples.iter().zip(&self.table) {
+                spectrum.real.iter_mut().zip(cos).for_each(|(sum, factor)| *sum += x * factor);
+                spectrum.imaginary.iter_mut().zip(sin).for_each(|(sum, factor)| *sum += x * factor);
+            }
+        }
+        spectrum
+    }
+
+    /// The power of a tone that this window and the one before hold, corrected for how far it is from the middle of the
+    /// window's response; `None` when its frequency is off by more than the tolerance.
+    pub fn tuned(&self, now: &Spectrum<N>, last: &Spectrum<N>, k: usize) -> Option<f32> {
+        let (re, im) = turned(now.phasor(k), last.phasor(k));
+        // What is left of the turn when the turn of the exact frequency is taken away.
+        let (cos, sin) = self.turn[k];
+        let ahead = re * cos + im * sin;
+        let scale = now.magnitude(k) * last.magnitude(k);
+        let square = |x: f32| if x < 0.0 { -x * x } else { x * x };
+        if square(ahead) < square(self.bound[k]) * scale || scale <= 0.0 {
+            return None;
+        }
+        // The window's response against the cosine of the turn is near a line: 1 on frequency, 0.72 a quarter turn off.
+        let turn = (square(ahead) / scale).clamp(-1.0, 1.0);
+        let turn = if turn < 0.0 { turn * (1.5 + 0.5 * turn) } else { turn * (1.5 - 0.5 * turn) };
+        Some(now.power(k) / (0.72 + 0.28 * turn))
+    }
+}
+
+/// The last 20 ms of a stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Window {
+    samples: [f32; WINDOW],
+    filled: usize,
+}
+
+impl Window {
+    /// Silence.
+    pub const fn new() -> Window {
+        Window { samples: [0.0; WINDOW], filled: 0 }
+    }
+
+    /// Takes A-law octets; calls `whole` each time that another 10 ms are complete.
+    pub fn hear(&mut self, octets: &[u8], mut whole: impl FnMut(&Window)) {
+        let mut rest = octets;
+        while !rest.is_empty() {
+            let (part, later) = rest.split_at(rest.len().min(HOP - self.filled));
+            let free = &mut self.samples[WINDOW - HOP + self.filled..];
+            free.iter_mut().zip(part).for_each(|(to, from)| *to = f32::from(alaw_to_linear(*from)));
+            self.filled += part.len();
+            if self.filled == HOP {
+                whole(self);
+                self.samples.copy_within(HOP.., 0);
+                self.filled = 0;
+            }
+            rest = later;
+        }
+    }
+
+    /// The 10 ms that came last.
+    pub fn newest(&self) -> &[f32] {
+        &self.samples[WINDOW - HOP..]
+    }
+}
+
+/// What a window holds of each frequency of a bank.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spectrum<const N: usize> {
+    real: [f32; N],
+    imaginary: [f32; N],
+    /// Mean power of all that is heard.
+    pub total: f32,
+}
+
+impl<const N: usize> Spectrum<N> {
+    /// Of silence.
+    pub const fn silence() -> Spectrum<N> {
+        Spectrum { real: [0.0; N], imaginary: [0.0; N], total: 0.0 }
+    }
+
+    fn magnitude(&self, k: usize) -> f32 {
+        self.real[k] * self.real[k] + self.imaginary[k] * self.imaginary[k]
+    }
+
+    /// Mean power of a sine of this frequency that gives this correlation: amplitude is twice the sum over half the
+    /// window's length.
+    pub fn power(&self, k: usize) -> f32 {
+        self.magnitude(k) * 8.0 / (WINDOW * WINDOW) as f32
+    }
+
+    /// The amplitude of a frequency as a complex number, not scaled, against the beginning of the window.
+    pub fn phasor(&self, k: usize) -> (f32, f32) {
+        (self.real[k], -self.imaginary[k])
+    }
+
+    /// The strongest frequency of some.
+    pub fn strongest(&self, of: core::ops::Range<usize>) -> usize {
+        let start = of.start;
+        of.fold(start, |best, k| if self.power(k) > self.power(best) { k } else { best })
+    }
+}
+
+/// One complex number times the conjugate of another: how far the one is turned against the other.
+pub(crate) fn turned(to: (f32, f32), from: (f32, f32)) -> (f32, f32) {
+    (to.0 * from.0 + to.1 * from.1, to.1 * from.0 - to.0 * from.1)
+}
+
+/// The sum of something of each sample, eight at a time: what a processor can do at once, and one after the other cannot.
+pub(crate) fn sum(samples: &[f32], of: impl Fn(usize, f32) -> f32) -> f32 {
+    let mut lanes = [0.0; 8];
+    let (eights, rest) = samples.as_chunks::<8>();
+    for (at, eight) in eights.iter().enumerate() {
+        for (k, (lane, x)) in lanes.iter_mut().zip(eight).enumerate() {
+            *lane += of(at * 8 + k, *x);
+        }
+    }
+    let rest = rest.iter().enumerate().map(|(k, x)| of(eights.len() * 8 + k, *x));
+    lanes.iter().sum::<f32>() + rest.sum::<f32>()
+}
