@@ -5,8 +5,8 @@ mod common;
 
 use common::{Bench, Dev};
 use dahdi_abi::{
-    ChanConfig, Errno, LineConfig, Params, SpanInfo, WctdmStats, alarm, event, hook, law, policy, request,
-    sig, text,
+    ChanConfig, Errno, LineConfig, Params, SpanInfo, VmwiInfo, WctdmStats, alarm, event, hook, law, policy,
+    request, sig, text, vmwi,
 };
 use demarc_model::ChannelNo;
 use hw_sim::{Description, Wires};
@@ -132,6 +132,37 @@ fn a_reversal_of_polarity_is_told() {
     assert_eq!(fxo.set(request::SETPOLARITY, 1), Err(Errno::INVAL), "an FXO port has none");
     assert_eq!(fxo.set(request::ONHOOKTRANSFER, 1), Err(Errno::INVAL));
     assert_eq!(fxo.set(request::TONEDETECT, 1), Err(Errno::NOTTY));
+}
+
+#[test]
+fn waiting_messages_are_on_the_wires() {
+    let bench = bench(&format!("{CARD}{LINES}"));
+    let (mut fxs, mut fxo) = pair(&bench);
+    let idle = Wires { battery: true, ..Wires::default() };
+    let rows = [
+        (vmwi::HVAC, Wires { neon: true, ..idle }, event::NONE),
+        (vmwi::HVDC, Wires { high_dc: true, ..idle }, event::NONE),
+        (vmwi::LREV, Wires { reversed: true, ..idle }, event::POLARITY),
+    ];
+    for (means, lit, told) in rows {
+        fxs.call(request::VMWI_CONFIG, VmwiInfo { vmwi_type: means as u32 }).unwrap();
+        assert_eq!(wires(&bench), idle, "no messages, no lamp");
+        fxs.set(request::VMWI, 3).unwrap();
+        bench.pass(5);
+        assert_eq!((wires(&bench), fxo.event()), (lit, told));
+        fxo.set(request::HOOK, hook::OFFHOOK).unwrap();
+        assert_eq!((wires(&bench).neon, wires(&bench).high_dc), (false, false), "only on hook");
+        fxo.set(request::HOOK, hook::ONHOOK).unwrap();
+        bench.pass(2000);
+        fxs.set(request::VMWI, 0).unwrap();
+        bench.pass(5);
+        assert_eq!(wires(&bench), idle);
+        while fxs.event() != event::NONE || fxo.event() != event::NONE {}
+    }
+    assert_eq!(fxs.set(request::VMWI, -1), Err(Errno::FAULT));
+    assert_eq!(fxo.set(request::VMWI, 1), Err(Errno::INVAL), "an FXO port has no lamp");
+    let means = VmwiInfo { vmwi_type: 1 };
+    assert_eq!(fxo.call(request::VMWI_CONFIG, means).err(), Some(Errno::INVAL));
 }
 
 #[test]

@@ -55,17 +55,26 @@ impl Line {
 
     /// One block each way.
     pub fn tick(&mut self, block: &mut [u8; BLOCK]) {
-        let mut read = self.node.read(block);
-        if read == Err(Errno::LAST) {
-            self.take_events();
-            read = self.node.read(block);
-        }
-        let written = self.node.write(block);
+        let read = self.undisturbed(|node| node.read(block));
+        let written = self.undisturbed(|node| node.write(block));
         for result in [read, written] {
             match result {
                 Ok(_) => self.moved += 1,
                 Err(Errno::AGAIN) => self.missed += 1,
                 Err(errno) => panic!("a channel failed: {errno}"),
+            }
+        }
+    }
+
+    /// A call, again while events refuse it: in real time one can come between any two calls.
+    fn undisturbed(
+        &mut self,
+        mut call: impl FnMut(&mut dyn DeviceNode) -> Result<usize, Errno>,
+    ) -> Result<usize, Errno> {
+        loop {
+            match call(&mut *self.node) {
+                Err(Errno::LAST) => self.take_events(),
+                result => return result,
             }
         }
     }

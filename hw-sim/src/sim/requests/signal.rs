@@ -3,7 +3,7 @@
 use super::super::signal::{TxSig, wires};
 use super::{FileId, Place, Sim, give, take};
 use crate::Arg;
-use dahdi_abi::{DialOperation, Errno, RingCadence, WctdmStats, hook};
+use dahdi_abi::{DialOperation, Errno, RingCadence, VmwiInfo, WctdmStats, hook};
 
 mod number {
     numbers! {
@@ -135,8 +135,8 @@ fn port(sim: &mut Sim, index: usize, request: u32, arg: &mut Arg) -> Option<Resu
     let result = match request {
         number::ONHOOKTRANSFER => take(arg, request).and_then(|time| port.transfer_on_hook(now, time)),
         number::SETPOLARITY => take(arg, request).and_then(|on: i32| port.set_polarity(on != 0, tx)),
-        number::VMWI | number::VMWI_CONFIG if port.is_fxs => Ok(()),
-        number::VMWI | number::VMWI_CONFIG => Err(Errno::INVAL),
+        number::VMWI => take(arg, request).and_then(|count| port.set_messages(count)),
+        number::VMWI_CONFIG => take(arg, request).and_then(|lamp: VmwiInfo| port.set_lamp(lamp.vmwi_type)),
         number::WCTDM_GET_STATS => {
             let (fxs, fxo) = if port.is_fxs { (own, level) } else { (level, own) };
             give(arg, request, &voltages(fxs, fxo))

@@ -3,7 +3,7 @@
 
 use super::{Did, Hook, RxSig, TxSig};
 use crate::description::Detect;
-use dahdi_abi::{Errno, Params, event, sig};
+use dahdi_abi::{Errno, Params, event, sig, vmwi};
 
 /// Level of a line without anything.
 pub(super) const OPEN: u8 = 0;
@@ -16,6 +16,9 @@ const TIP_OPEN: u8 = 3;
 const RINGING: u8 = 4;
 /// The port transmits although the station is on hook.
 const ON_HOOK_AUDIO: u8 = 8;
+/// Pulses of 90 V for a neon lamp, and 90 V of direct current, on a line that is on hook.
+const NEON: u8 = 16;
+const HIGH_DC: u8 = 32;
 /// Levels of an FXO port: the loop is closed; the ring wire is grounded (ground start).
 const CLOSED: u8 = 1;
 const GROUNDED: u8 = 2;
@@ -82,6 +85,9 @@ pub(in super::super) struct Port {
     detection: Detection,
     /// FXS: polarity is reversed. FXO: unused.
     reversed: bool,
+    /// FXS: how waiting messages are shown ([`vmwi`]), and whether there are any.
+    lamp: u32,
+    messages: bool,
     /// FXS: the station went off hook while it rang.
     tripped: bool,
     on_hook_audio_until: u64,
@@ -95,7 +101,7 @@ pub(in super::super) struct Port {
 }
 
 /// What can be measured at the ends of a pair of wires.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Wires {
     /// Battery stands on the line.
     pub battery: bool,
@@ -103,6 +109,10 @@ pub struct Wires {
     pub reversed: bool,
     /// Ringing is on it.
     pub ringing: bool,
+    /// Pulses of 90 V light the neon lamp of a telephone with messages.
+    pub neon: bool,
+    /// 90 V of direct current light its lamp.
+    pub high_dc: bool,
     /// The current in the loop, milliamperes.
     pub loop_ma: u8,
 }
@@ -116,6 +126,8 @@ impl Port {
             is_fxs,
             detection,
             reversed: false,
+            lamp: 0,
+            messages: false,
             tripped: false,
             on_hook_audio_until: 0,
             ring: Debounced::default(),
@@ -137,14 +149,26 @@ impl Port {
             };
         }
         self.tripped &= tx == TxSig::Start;
-        let feed = if self.reversed { REVERSE } else { FORWARD };
+        let feed = if self.reversed != self.shows(vmwi::LREV) { REVERSE } else { FORWARD };
         let audio = if now < self.on_hook_audio_until { ON_HOOK_AUDIO } else { 0 };
         match tx {
             TxSig::Kewl => OPEN,
             TxSig::OnHook if sigtype == sig::FXOGS => TIP_OPEN,
             TxSig::Start if !self.tripped => feed | RINGING,
-            TxSig::OnHook | TxSig::OffHook | TxSig::Start => feed | audio,
+            TxSig::OnHook => feed | audio | self.lamp_level(audio),
+            TxSig::OffHook | TxSig::Start => feed | audio,
         }
+    }
+
+    /// The voltages of the lamp; none while sound is carried on hook.
+    fn lamp_level(&self, audio: u8) -> u8 {
+        let on = |means, level| if audio == 0 && self.shows(means) { level } else { 0 };
+        on(vmwi::HVAC, NEON) | on(vmwi::HVDC, HIGH_DC)
+    }
+
+    /// Whether waiting messages are shown by these means now.
+    fn shows(&self, means: i32) -> bool {
+        self.messages && self.lamp & means as u32 != 0
     }
 
     /// When something may next happen by itself.
@@ -250,6 +274,24 @@ impl Port {
         Ok(())
     }
 
+    /// `VMWI_CONFIG`: the means by which waiting messages are shown.
+    pub fn set_lamp(&mut self, means: u32) -> Result<(), Errno> {
+        if !self.is_fxs {
+            return Err(Errno::INVAL);
+        }
+        self.lamp = means;
+        Ok(())
+    }
+
+    /// `VMWI`: so many messages wait. A number below zero is `EFAULT`, as the cards' drivers have it.
+    pub fn set_messages(&mut self, count: i32) -> Result<(), Errno> {
+        if !self.is_fxs {
+            return Err(Errno::INVAL);
+        }
+        self.messages = u32::try_from(count).map_err(|_| Errno::FAULT)? > 0;
+        Ok(())
+    }
+
     /// `ONHOOKTRANSFER`: for so many milliseconds, sound goes to a station that is on hook.
     pub fn transfer_on_hook(&mut self, now: u64, time: i32) -> Result<(), Errno> {
         if !self.is_fxs {
@@ -267,6 +309,8 @@ pub(in super::super) fn wires(fxs: u8, fxo: u8) -> Wires {
         battery,
         reversed: fxs & FEED == REVERSE,
         ringing: fxs & RINGING != 0,
+        neon: fxs & NEON != 0 && fxo == OPEN,
+        high_dc: fxs & HIGH_DC != 0 && fxo == OPEN,
         loop_ma: if battery && fxo == CLOSED { FEED_MA } else { 0 },
     }
 }
