@@ -17,6 +17,7 @@ mod setup;
 mod signal;
 mod sound;
 mod span;
+mod sysfs;
 mod timer;
 mod tones;
 mod voice;
@@ -36,6 +37,7 @@ pub use signal::Wires;
 use span::Span;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+pub use sysfs::Leaf;
 use timer::Timer;
 
 /// The first number of a pseudo channel (measured).

@@ -34,6 +34,7 @@ pub fn run(
     let simulator = Arc::new(Simulator::real_time(description)?);
     prepare(&simulator)?;
     let mounted = fuse::mount(Path::new(namespace::DAHDI), simulator)?;
+    namespace::show_buses()?;
     let status = match start(program) {
         Ok(mut child) => wait(&mut child, &signals)?,
         Err(source) => {

@@ -11,6 +11,7 @@ mod memory;
 mod mount;
 mod mounts;
 mod server;
+mod texts;
 mod tree;
 mod wire;
 

@@ -5,13 +5,13 @@ use super::{
     device::Device,
     files::{Files, Operation},
     memory::ProcessMemory,
+    texts::{self, Texts},
     tree::{Node, Tree},
     wire::{self, Request, opcode},
 };
 use crate::{FileId, Sim, Simulator};
 use bytemuck::Zeroable;
 use dahdi_abi::{Errno, Ready};
-use demarc_model::SpanNo;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -27,9 +27,8 @@ const MAX_CONTROLS: usize = 256;
 const FILE_SIZE: u64 = 1 << 20;
 const DIRECTORY_MODE: u32 = 0o040_755;
 const TEXT_MODE: u32 = 0o100_444;
+const LINK_MODE: u32 = 0o120_777;
 const FILE_MODE: u32 = 0o100_660;
-/// `DT_DIR` and `DT_REG` of `readdir`.
-const KINDS: (u32, u32) = (4, 8);
 /// `mknod`, `mkdir`, `unlink`, `rmdir`, `rename`, `link`, `symlink`, `create`, `rename2`: names are not changed here.
 const NAME_CHANGES: [u32; 9] = [8, 9, 10, 11, 12, 13, 6, 35, 45];
 
@@ -42,6 +41,7 @@ pub struct Server {
     /// Always locked while the machine is held, never the other way round.
     files: Mutex<Files>,
     controls: Mutex<Controls>,
+    texts: Mutex<Texts>,
 }
 
 /// The open control files, and what each one records.
@@ -54,7 +54,14 @@ struct Controls {
 impl Server {
     /// Files belong to `owner` (user and group).
     pub fn new(device: Device, tree: Tree, owner: (u32, u32)) -> Self {
-        Self { device, tree, owner, files: Mutex::new(Files::new()), controls: Mutex::default() }
+        Self {
+            device,
+            tree,
+            owner,
+            files: Mutex::new(Files::new()),
+            controls: Mutex::default(),
+            texts: Mutex::default(),
+        }
     }
 
     /// The connection.
@@ -78,8 +85,9 @@ impl Server {
         let answered = match request.header.opcode {
             opcode::FORGET | opcode::BATCH_FORGET | opcode::DESTROY => Ok(()),
             opcode::LOOKUP => self.lookup(simulator, request),
-            opcode::GETATTR | opcode::SETATTR => self.attributes(request),
-            opcode::OPENDIR => self.open_directory(request),
+            opcode::GETATTR | opcode::SETATTR => self.attributes(simulator, request),
+            opcode::READLINK => self.read_link(simulator, request),
+            opcode::OPENDIR => self.open_directory(simulator, request),
             opcode::READDIR => self.read_directory(simulator, request),
             opcode::OPEN => self.open(simulator, request),
             opcode::READ => self.read(simulator, request),
@@ -128,58 +136,95 @@ impl Server {
     fn attr(&self, id: u64, node: &Node) -> wire::Attr {
         let (mode, size) = match node {
             Node::Directory => (DIRECTORY_MODE, 0),
-            Node::Text(_) => (TEXT_MODE, FILE_SIZE),
+            Node::Text => (TEXT_MODE, FILE_SIZE),
+            Node::Link(target) => (LINK_MODE, target.len() as u64),
             Node::Control | Node::Device(_) => (FILE_MODE, FILE_SIZE),
         };
         let (uid, gid) = self.owner;
         wire::Attr { ino: id, size, mode, nlink: 1, uid, gid, blksize: 4096, ..Zeroable::zeroed() }
     }
 
-    fn node(&self, request: &Request<'_>) -> Result<Node, Errno> {
-        self.tree.node(request.header.node).ok_or(Errno::NOENT)
+    fn texts(&self) -> MutexGuard<'_, Texts> {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a node is there now: those of a board that was removed are not.
+    /// What a request is about, where that is there now.
+    fn node(&self, simulator: &Simulator, request: &Request<'_>) -> Result<Node, Errno> {
+        self.node_of(simulator, request.header.node).ok_or(Errno::NOENT)
+    }
+
+    fn node_of(&self, simulator: &Simulator, id: u64) -> Option<Node> {
+        if !Texts::has(id) {
+            return self.tree.node(id);
+        }
+        let path = self.texts().path(id)?.to_owned();
+        texts::node(&simulator.with(|sim| sim.text_paths()), &path)
+    }
+
+    /// Whether a device file is there now: those of a board that was removed are not.
     fn is_here(simulator: &Simulator, node: &Node) -> bool {
         match node {
-            Node::Directory | Node::Control => true,
-            Node::Text(span) => Self::text(simulator, *span).is_some(),
+            Node::Directory | Node::Control | Node::Text | Node::Link(_) => true,
             Node::Device(path) => simulator.with(|sim| sim.has_node(path)),
         }
     }
 
-    fn text(simulator: &Simulator, span: u32) -> Option<String> {
-        let span = u16::try_from(span).ok().and_then(SpanNo::new)?;
-        simulator.with(|sim| sim.proc_text(span))
+    /// The number of a name in a directory.
+    fn number(&self, simulator: &Simulator, parent: u64, name: &[u8]) -> Option<u64> {
+        if let Some(id) = self.tree.lookup(parent, name) {
+            return Some(id);
+        }
+        let path = self.texts().below(parent, name)?;
+        texts::node(&simulator.with(|sim| sim.text_paths()), &path)?;
+        Some(self.texts().number(&path))
+    }
+
+    /// What a directory lists: numbers and names.
+    fn entries(&self, simulator: &Simulator, id: u64) -> Vec<(u64, String)> {
+        if !Texts::has(id) {
+            return self.tree.entries(id);
+        }
+        let Some(path) = self.texts().path(id).map(str::to_owned) else { return Vec::new() };
+        let names = texts::entries(&simulator.with(|sim| sim.text_paths()), &path);
+        let mut numbers = self.texts();
+        names.into_iter().map(|name| (numbers.number(&format!("{path}/{name}")), name)).collect()
     }
 
     fn lookup(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
-        let id = self.tree.lookup(request.header.node, request.name()).ok_or(Errno::NOENT)?;
-        let node = self.tree.node(id).filter(|node| Self::is_here(simulator, node)).ok_or(Errno::NOENT)?;
+        let parent = request.header.node;
+        let id = self.number(simulator, parent, request.name()).ok_or(Errno::NOENT)?;
+        let node =
+            self.node_of(simulator, id).filter(|node| Self::is_here(simulator, node)).ok_or(Errno::NOENT)?;
         let attr = self.attr(id, &node);
         // Boards come and go, and the nodes of their channels with them.
-        let stays = matches!(node, Node::Directory | Node::Control);
+        let stays = !Texts::has(id) && matches!(node, Node::Directory | Node::Control);
         let entry_valid = if stays { VALID } else { 0 };
         let entry = wire::EntryOut { node: id, entry_valid, attr_valid: VALID, attr, ..Zeroable::zeroed() };
         self.device.reply_with(request.header.unique, &entry);
         Ok(())
     }
 
-    fn attributes(&self, request: &Request<'_>) -> Result<(), Errno> {
+    fn attributes(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
         let id = request.header.node;
         if request.header.opcode == opcode::SETATTR
             && parsed::<wire::SetattrIn>(request)?.valid & wire::SETATTR_RIGHTS != 0
         {
             return Err(Errno(libc::EPERM));
         }
-        let attr = self.attr(id, &self.node(request)?);
+        let attr = self.attr(id, &self.node(simulator, request)?);
         let out = wire::AttrOut { attr_valid: VALID, attr, ..Zeroable::zeroed() };
         self.device.reply_with(request.header.unique, &out);
         Ok(())
     }
 
-    fn open_directory(&self, request: &Request<'_>) -> Result<(), Errno> {
-        self.node(request)?;
+    fn read_link(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
+        let Node::Link(target) = self.node(simulator, request)? else { return Err(Errno::INVAL) };
+        self.device.reply(request.header.unique, &[target.as_bytes()]);
+        Ok(())
+    }
+
+    fn open_directory(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
+        self.node(simulator, request)?;
         self.device.reply_with(request.header.unique, &wire::OpenOut::zeroed());
         Ok(())
     }
@@ -189,11 +234,12 @@ impl Server {
         let room = (ask.size as usize).min(super::device::BUFFER);
         let skip = usize::try_from(ask.offset).map_err(|_| Errno::INVAL)?;
         let mut out = Vec::new();
-        for (at, (id, name)) in self.tree.entries(request.header.node).into_iter().enumerate().skip(skip) {
-            if !self.tree.node(id).is_some_and(|node| Self::is_here(simulator, &node)) {
-                continue;
-            }
-            let kind = if self.tree.node(id) == Some(Node::Directory) { KINDS.0 } else { KINDS.1 };
+        let entries = self.entries(simulator, request.header.node);
+        for (at, (id, name)) in entries.into_iter().enumerate().skip(skip) {
+            let node = self.node_of(simulator, id).filter(|node| Self::is_here(simulator, node));
+            let Some(node) = node else { continue };
+            // What `readdir` calls a type is the upper bits of the mode.
+            let kind = self.attr(id, &node).mode >> 12;
             let entry = wire::Dirent { ino: id, next: at as u64 + 1, name_len: name.len() as u32, kind };
             if !wire::push_dirent(&mut out, room, entry, &name) {
                 break;
@@ -205,14 +251,14 @@ impl Server {
 
     fn open(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
         let ask: wire::OpenIn = parsed(request)?;
-        if let Node::Text(_) = self.node(request)? {
-            let out = wire::OpenOut { file: TEXT_FILE, open_flags: wire::OPEN_AS_TEXT, unused: 0 };
-            self.device.reply_with(request.header.unique, &out);
-            return Ok(());
-        }
-        let file = match self.node(request)? {
-            Node::Text(_) => return Err(Errno::INVAL),
+        let file = match self.node(simulator, request)? {
+            Node::Text => {
+                let out = wire::OpenOut { file: TEXT_FILE, open_flags: wire::OPEN_AS_TEXT, unused: 0 };
+                self.device.reply_with(request.header.unique, &out);
+                return Ok(());
+            }
             Node::Directory => return Err(Errno(libc::EISDIR)),
+            Node::Link(_) => return Err(Errno(libc::ELOOP)),
             Node::Control => self.open_control()?,
             Node::Device(path) => simulator.with(|sim| {
                 let mut files = self.files();
@@ -232,8 +278,9 @@ impl Server {
 
     fn read(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
         let ask: wire::TransferIn = parsed(request)?;
-        if let Some(Node::Text(span)) = self.tree.node(request.header.node) {
-            let text = Self::text(simulator, span).ok_or(Errno::NODEV)?;
+        if Texts::has(request.header.node) {
+            let path = self.texts().path(request.header.node).ok_or(Errno::NODEV)?.to_owned();
+            let text = simulator.with(|sim| sim.text(&path)).ok_or(Errno::NODEV)?;
             let rest = usize::try_from(ask.offset).ok().and_then(|at| text.as_bytes().get(at..));
             let rest = rest.unwrap_or_default();
             self.device.reply(request.header.unique, &[&rest[..rest.len().min(ask.size as usize)]]);

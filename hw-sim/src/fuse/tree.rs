@@ -6,21 +6,17 @@ use std::collections::BTreeSet;
 
 /// What the control file is called.
 pub const CONTROL: &str = ".sim";
-/// The directory that stands for `/proc` where `DAHDI_VIRT_TOP` names the mount. It is ours, and not listed.
-pub const PROC: &str = "proc";
 /// FUSE's number of the mount point itself.
 pub const ROOT: u64 = 1;
 const CONTROL_ID: u64 = 6;
 const CHAN_DIR: u64 = 7;
-const PROC_DIR: u64 = 8;
-const PROC_DAHDI_DIR: u64 = 9;
 const NUMBERS: u64 = 1 << 16;
 const SPAN_DIRS: u64 = 2 << 16;
 const SPAN_DIRS_END: u64 = 3 << 16;
-const TEXTS: u64 = 3 << 16;
-const TEXTS_END: u64 = 4 << 16;
 const PLACES: u64 = 1 << 32;
 const PLACES_END: u64 = 2 << 32;
+/// The first number of what is no device: see [`super::texts`].
+pub const TEXTS: u64 = 3 << 32;
 const FIXED: [(u64, &str, NodePath); 4] = [
     (2, "ctl", NodePath::Ctl),
     (3, "channel", NodePath::Channel),
@@ -35,8 +31,10 @@ pub enum Node {
     Directory,
     /// [`CONTROL`].
     Control,
-    /// `/proc/dahdi/SPAN`.
-    Text(u32),
+    /// A text, such as `proc/dahdi/1`.
+    Text,
+    /// A symbolic link to there.
+    Link(String),
     /// A device file.
     Device(NodePath),
 }
@@ -71,8 +69,7 @@ impl Tree {
     pub fn node(&self, id: u64) -> Option<Node> {
         let (high, low) = ((id >> 16) as u32 & 0xffff, id as u32 & 0xffff);
         match id {
-            ROOT | CHAN_DIR | PROC_DIR | PROC_DAHDI_DIR => Some(Node::Directory),
-            TEXTS..TEXTS_END => self.in_span(low).next().map(|_| Node::Text(low)),
+            ROOT | CHAN_DIR => Some(Node::Directory),
             CONTROL_ID => Some(Node::Control),
             0..NUMBERS => FIXED.iter().find(|f| f.0 == id).map(|f| Node::Device(f.2.clone())),
             NUMBERS..SPAN_DIRS => self.numbers.contains(&low).then_some(Node::Device(NodePath::Number(low))),
@@ -89,9 +86,6 @@ impl Tree {
         if parent == ROOT && name == CONTROL.as_bytes() {
             return Some(CONTROL_ID);
         }
-        if parent == ROOT && name == PROC.as_bytes() {
-            return Some(PROC_DIR);
-        }
         self.entries(parent).into_iter().find(|(_, n)| n.as_bytes() == name).map(|(id, _)| id)
     }
 
@@ -106,11 +100,6 @@ impl Tree {
             CHAN_DIR => {
                 let spans: BTreeSet<u32> = self.places.iter().map(|(span, _)| *span).collect();
                 spans.iter().map(|s| (SPAN_DIRS + u64::from(*s), format!("{s:03}"))).collect()
-            }
-            PROC_DIR => vec![(PROC_DAHDI_DIR, "dahdi".to_owned())],
-            PROC_DAHDI_DIR => {
-                let spans: BTreeSet<u32> = self.places.iter().map(|(span, _)| *span).collect();
-                spans.iter().map(|span| (TEXTS + u64::from(*span), span.to_string())).collect()
             }
             SPAN_DIRS..SPAN_DIRS_END => {
                 let id = |span, place| PLACES + (u64::from(span) << 16) + u64::from(place);
@@ -173,8 +162,6 @@ mod tests {
         {
             assert_eq!(tree().node(id), None, "{id:#x}");
         }
-        assert_eq!(tree().node(TEXTS + 3), None, "no such span");
-        assert_eq!(tree().node(TEXTS_END + 1), None);
     }
 
     #[test]

@@ -51,8 +51,7 @@ impl Sim {
         if self.spans.iter().position(Span::is_here) == Some(index) {
             out.push_str(" (MASTER)");
         }
-        let line: Vec<&str> =
-            LINE.iter().filter(|(bit, _)| known.lineconfig & bit != 0).map(|(_, word)| *word).collect();
+        let line = line_words(known.lineconfig);
         if !line.is_empty() {
             out.push(' ');
             out.push_str(&line.join("/"));
@@ -93,6 +92,11 @@ impl Sim {
         }
         out.push('\n');
     }
+}
+
+/// The words of a line configuration.
+pub(super) fn line_words(bits: i32) -> Vec<&'static str> {
+    LINE.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, word)| *word).collect()
 }
 
 fn push_alarms(out: &mut String, bits: i32) {

@@ -54,6 +54,17 @@ fn lsdahdi_lists_ports_and_channels() {
     drop(held);
 }
 
+#[test]
+fn a_board_that_is_pulled_out_leaves_the_list_of_hardware() {
+    let served = served(BOARDS);
+    assert_eq!(listed(&served, "dahdi_hardware").lines().count(), 2);
+    assert!(served.command(&["board", "1", "out"]).status.success());
+    let left = listed(&served, "dahdi_hardware");
+    assert!(left.contains("wct4xxp+") && left.lines().count() == 1, "{left}");
+    assert!(served.command(&["board", "1", "in"]).status.success());
+    assert_eq!(listed(&served, "dahdi_hardware").lines().count(), 2);
+}
+
 /// What `dahdi_scan` prints, with these boards at `/dev/dahdi`, after `prepare`.
 fn beside(text: &str, command: &str) -> String {
     let place = tempfile::tempdir().expect("a temporary directory");

@@ -60,6 +60,40 @@ fn a_dahdi_tool_runs_unmodified() {
 }
 
 #[test]
+fn the_tools_find_the_cards_and_their_spans() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let config = place.path().join("boards.toml");
+    let e1 = "[[span]]\ncard = \"te4\"\n";
+    let boards = format!("{e1}{e1}[[span]]\nkind = \"analog\"\nfxs = 4\ncard = \"tdm24\"\n[[span]]\n");
+    fs::write(&config, boards).expect("a file");
+    let told = |program: &[&str]| {
+        let run = ["run", "--config", config.to_str().expect("ASCII"), "--"];
+        let output = Command::new(HW_SIM).args(run).args(program).output().expect("hw-sim runs");
+        assert!(output.status.success(), "{}", text(&output));
+        let lines = text(&output);
+        lines.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    let cards = [
+        "pci:0000:f0:00.0 wct4xxp+ d161:1420 Wildcard TE420 (5th Gen)",
+        "pci:0000:f8:02.0 wctdm24xxp+ d161:2400 Wildcard TDM2400P",
+    ];
+    assert_eq!(told(&["dahdi_hardware"]), cards);
+    let devices = "/sys/bus/dahdi_devices/devices";
+    let spans = [
+        format!("1:1:1 [] @PCI_Bus_240_Slot_01 {devices}/pci:0000:f0:00.0"),
+        format!("2:2:32 [] @PCI_Bus_240_Slot_01 {devices}/pci:0000:f0:00.0"),
+        format!("1:3:63 [] @PCI_Bus_248_Slot_03 {devices}/pci:0000:f8:02.0"),
+        format!("1:4:67 [hw-sim:4] @Simulated_slot_4 {devices}/hw-sim:4"),
+    ];
+    let listed = told(&["dahdi_span_assignments", "list"]);
+    assert!(spans.iter().all(|span| listed.contains(span)) && listed.len() == spans.len(), "{listed:#?}");
+    let types = told(&["dahdi_span_types", "list"]);
+    assert_eq!(types.iter().filter(|line| line.contains(":E1 ")).count(), 3, "{types:#?}");
+    assert_eq!(told(&["cat", "/sys/bus/dahdi_spans/devices/span-3/spantype"]), ["FXS"]);
+    assert!(told(&["ls", "/sys/bus"]).len() > 2, "what the machine has is still there");
+}
+
+#[test]
 fn a_description_and_its_errors_are_told() {
     let place = tempfile::tempdir().expect("a temporary directory");
     let config = place.path().join("boards.toml");

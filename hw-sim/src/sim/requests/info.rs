@@ -231,7 +231,7 @@ fn status_of(sim: &Sim, own: Option<Place>, number: i32) -> Result<SpanInfo, Err
         lbo: span.buildout,
         lineconfig: span.lineconfig,
         lboname: field("0 db (CSU)/0-133 feet (DSX-1)"),
-        location: field(&format!("Simulated slot {}", index + 1)),
+        location: field(&span.location()),
         manufacturer: field(span.manufacturer()),
         devicetype: field(&span.device_type()),
         linecompat: span.line_choices(),

@@ -86,7 +86,7 @@ pub(in super::super) struct Port {
     /// FXS: polarity is reversed. FXO: unused.
     reversed: bool,
     /// FXS: how waiting messages are shown ([`vmwi`]), and whether there are any.
-    lamp: u32,
+    lamp: u8,
     messages: bool,
     /// FXS: the station went off hook while it rang.
     tripped: bool,
@@ -168,7 +168,7 @@ impl Port {
 
     /// Whether waiting messages are shown by these means now.
     fn shows(&self, means: i32) -> bool {
-        self.messages && self.lamp & means as u32 != 0
+        self.messages && i32::from(self.lamp) & means != 0
     }
 
     /// When something may next happen by itself.
@@ -279,7 +279,7 @@ impl Port {
         if !self.is_fxs {
             return Err(Errno::INVAL);
         }
-        self.lamp = means;
+        self.lamp = (means & 0xff) as u8;
         Ok(())
     }
 
