@@ -90,7 +90,7 @@ enum Command {
     /// rate=1e-6 seed=7`, `frames-lost channel=16 count=1`, `ioctl-error request=SPANSTAT count=1`. `clear` ends all faults.
     Inject {
         /// Where the boards are served
-        #[arg(value_name = "DIR")]
+        #[arg(long, value_name = "DIR")]
         mount: PathBuf,
         /// What goes wrong
         #[arg(required = true, value_name = "KIND key=value")]

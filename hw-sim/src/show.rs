@@ -1,5 +1,6 @@
 //! Spans, channels and alarms as any DAHDI program sees them: asked of the device files, not of the machine behind them.
 
+use crate::{LINES, PortWires, Wires};
 use bytemuck::Zeroable;
 use dahdi_abi::{Params, Request, SpanInfo, alarm, request, sig, text};
 use demarc_model::{Alarm, ChannelNo, SpanNo};
@@ -86,6 +87,10 @@ pub struct ChannelView {
     pub name: String,
     /// Its signalling, as `dahdi_cfg` names it.
     pub signalling: &'static str,
+    /// The signalling bits that it sends and receives, where it has some: A is 8, D is 1.
+    pub bits: Option<(u8, u8)>,
+    /// What stands on its wires, where it is an analog port of a simulator.
+    pub wires: Option<Wires>,
 }
 
 /// Asks the device files under `dir`.
@@ -108,6 +113,12 @@ pub fn overview(dir: &Path) -> Result<Overview, ShowError> {
         if let Some(span) = spans.iter_mut().find(|s| i32::from(s.span.get()) == params.spanno) {
             span.channels.push(channel_view(number, &params));
         }
+    }
+    let lines = std::fs::read_to_string(dir.join(LINES)).unwrap_or_default();
+    let ports: Vec<PortWires> = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    for channel in spans.iter_mut().flat_map(|span: &mut SpanView| &mut span.channels) {
+        let port = ports.iter().find(|port| port.channel == channel.channel);
+        channel.wires = port.map(|port| port.wires);
     }
     Ok(Overview { spans })
 }
@@ -170,11 +181,13 @@ fn channel_view(channel: ChannelNo, params: &Params) -> ChannelView {
         sig::FXOKS => "fxoks",
         _ => "other",
     };
-    ChannelView { channel, place: params.chanpos, name: text(&params.name).to_owned(), signalling }
+    let bits = u8::try_from(params.txbits).ok().zip(u8::try_from(params.rxbits).ok());
+    let name = text(&params.name).to_owned();
+    ChannelView { channel, place: params.chanpos, name, signalling, bits, wires: None }
 }
 
 impl fmt::Display for Overview {
-    /// A line for each span, then a line for each run of channels with one signalling.
+    /// A line for each span, then a line for each run of channels with one signalling and for each pair of wires.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for span in &self.spans {
             let (name, about) = (&span.name, &span.description);
@@ -188,6 +201,9 @@ impl fmt::Display for Overview {
                     write!(range, "-{}", last.channel)?;
                 }
                 writeln!(f, "  channels {range:<9} {}", first.signalling)?;
+            }
+            for (channel, wires) in span.channels.iter().filter_map(|c| Some((c.channel, c.wires?))) {
+                writeln!(f, "  wires    {:<9} {wires}", channel.to_string())?;
             }
         }
         Ok(())
@@ -240,6 +256,8 @@ mod tests {
             place: n.into(),
             name: String::new(),
             signalling,
+            bits: None,
+            wires: None,
         };
         let span = SpanView {
             span: SpanNo::new(1).expect("a span"),

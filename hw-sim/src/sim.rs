@@ -37,7 +37,7 @@ pub use signal::Wires;
 use span::Span;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-pub use sysfs::Leaf;
+pub use sysfs::{LINES, Leaf, PortWires};
 use timer::Timer;
 
 /// The first number of a pseudo channel (measured).

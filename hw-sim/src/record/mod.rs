@@ -39,7 +39,9 @@ pub enum Content {
     Frame(Vec<u8>),
     /// The signalling bits: A is 8, D is 1. Told when they change.
     Bits(u8),
-    /// The state of an analog port's wires, as this end or the far end makes it. Told when it changes.
+    /// The state of an analog port's wires, as this end or the far end makes it. Told when it changes. Of an FXS port: 1
+    /// battery, 2 battery reversed (3: tip open), and besides 4 ringing, 8 sound on hook, 16 pulses for a neon lamp, 32
+    /// 90 V for a lamp. Of an FXO port: 0 open, 1 loop closed, 2 ring wire grounded.
     Hook(u8),
 }
 

@@ -1,10 +1,11 @@
 //! The texts that tools read besides the device files: `/proc/dahdi`, and of `/sys` what tells of boards and their spans.
 
 use super::Sim;
+use super::Wires;
 use super::proc::line_words;
 use super::span::Span;
 use crate::description::Card;
-use demarc_model::SpanNo;
+use demarc_model::{ChannelNo, SpanNo};
 use std::collections::BTreeMap;
 
 /// The buses from which on simulated cards are, digital ones and those with analog ports; real ones are rarely as far up.
@@ -13,6 +14,18 @@ const PCI_BUS: (usize, usize) = (0xf0, 0xf8);
 const SLOTS: usize = 32;
 /// Spans of a [`Card::Te4`].
 const TE4_SPANS: usize = 4;
+
+/// A text of our own: the [`Wires`] of each analog port, an object of JSON a line.
+pub const LINES: &str = "proc/hw-sim/lines";
+
+/// What stands on the wires of an analog port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct PortWires {
+    /// The port's channel.
+    pub channel: ChannelNo,
+    /// What can be measured.
+    pub wires: Wires,
+}
 
 /// What is at a path that is no directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +40,8 @@ pub enum Leaf {
 enum Text {
     /// What [`Sim::proc_text`] says of a span.
     Span(SpanNo),
+    /// What stands on the wires of the analog ports, as [`LINES`] says.
+    Lines,
     /// This.
     Is(String),
     /// It is a link to there.
@@ -52,7 +67,7 @@ impl Sim {
     pub fn text_paths(&self) -> BTreeMap<String, Leaf> {
         let leaf = |text| match text {
             Text::At(target) => Leaf::Link(target),
-            Text::Span(_) | Text::Is(_) => Leaf::Text,
+            Text::Span(_) | Text::Lines | Text::Is(_) => Leaf::Text,
         };
         self.texts().into_iter().map(|(path, text)| (path, leaf(text))).collect()
     }
@@ -61,13 +76,14 @@ impl Sim {
     pub fn text(&self, path: &str) -> Option<String> {
         match self.texts().remove(path)? {
             Text::Span(span) => self.proc_text(span),
+            Text::Lines => Some(self.lines()),
             Text::Is(text) => Some(text),
             Text::At(_) => None,
         }
     }
 
     fn texts(&self) -> BTreeMap<String, Text> {
-        let mut texts = BTreeMap::new();
+        let mut texts = BTreeMap::from([(LINES.to_owned(), Text::Lines)]);
         let here = self.spans.iter().filter(|span| span.is_here());
         for span in here.filter_map(|span| SpanNo::new(u16::try_from(span.number).ok()?)) {
             texts.insert(format!("proc/dahdi/{span}"), Text::Span(span));
@@ -99,6 +115,12 @@ impl Sim {
             put(format!("bus/pci/drivers/{}/{address}", pci.driver), Text::At(format!("../../../../{card}")));
         }
         texts
+    }
+
+    fn lines(&self) -> String {
+        let numbers = self.by_number.keys().filter_map(|number| ChannelNo::new(u16::try_from(*number).ok()?));
+        let ports = numbers.filter_map(|channel| Some(PortWires { channel, wires: self.wires(channel)? }));
+        ports.filter_map(|port| serde_json::to_string(&port).ok()).map(|line| line + "\n").collect()
     }
 
     /// The boards that are in their slots. Four spans in a row that pretend to be on a four-span card share one.

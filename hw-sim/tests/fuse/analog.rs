@@ -65,6 +65,28 @@ fn a_board_that_is_pulled_out_leaves_the_list_of_hardware() {
     assert_eq!(listed(&served, "dahdi_hardware").lines().count(), 2);
 }
 
+#[test]
+fn show_tells_what_stands_on_the_wires() {
+    let served = served(BOARDS);
+    let fxs = served.open("1", libc::O_NONBLOCK).expect("an FXS port");
+    let mut lamp = dahdi_abi::VmwiInfo { vmwi_type: dahdi_abi::vmwi::HVAC as u32 };
+    fxs.ioctl(request::VMWI_CONFIG, &mut lamp).expect("a lamp");
+    fxs.set(request::VMWI, 2).expect("messages");
+    let text = served.command(&["show"]);
+    let text = String::from_utf8_lossy(&text.stdout);
+    let lines: Vec<String> =
+        text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for expected in
+        ["wires 1 battery, neon lamp", "wires 2 battery", "wires 3 battery, neon lamp", "wires 4 no battery"]
+    {
+        assert!(lines.iter().any(|line| line == expected), "{expected:?} is missing:\n{text}");
+    }
+    let json = served.command(&["show", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(json["spans"][0]["channels"][2]["wires"]["neon"], true);
+    assert_eq!(json["spans"][1]["channels"][0]["wires"], serde_json::Value::Null);
+}
+
 /// What `dahdi_scan` prints, with these boards at `/dev/dahdi`, after `prepare`.
 fn beside(text: &str, command: &str) -> String {
     let place = tempfile::tempdir().expect("a temporary directory");

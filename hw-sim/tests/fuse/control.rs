@@ -10,7 +10,7 @@ use std::{
 };
 
 fn inject(served: &Served, words: &[&str]) -> std::process::Output {
-    Command::new(HW_SIM).arg("inject").arg(served.dir()).args(words).output().expect("hw-sim runs")
+    served.command(&[&["inject"], words].concat())
 }
 
 #[track_caller]
@@ -70,8 +70,10 @@ fn a_wrong_fault_is_told() {
         assert_eq!(output.status.code(), Some(status), "{words:?}: {text}");
         assert!(text.contains(said), "{words:?}: {text}");
     }
-    let nobody =
-        Command::new(HW_SIM).args(["inject", "/nowhere", "ais", "span=1"]).output().expect("hw-sim runs");
+    let nobody = Command::new(HW_SIM)
+        .args(["inject", "--mount", "/nowhere", "ais", "span=1"])
+        .output()
+        .expect("hw-sim runs");
     assert_eq!(nobody.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&nobody.stderr).contains("start `hw-sim serve"));
 }

@@ -4,6 +4,7 @@
 use super::{Did, Hook, RxSig, TxSig};
 use crate::description::Detect;
 use dahdi_abi::{Errno, Params, event, sig, vmwi};
+use std::fmt;
 
 /// Level of a line without anything.
 pub(super) const OPEN: u8 = 0;
@@ -115,6 +116,20 @@ pub struct Wires {
     pub high_dc: bool,
     /// The current in the loop, milliamperes.
     pub loop_ma: u8,
+}
+
+impl fmt::Display for Wires {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.battery { "battery" } else { "no battery" })?;
+        let words = [
+            (self.reversed, " reversed"),
+            (self.ringing, ", ringing"),
+            (self.neon, ", neon lamp"),
+            (self.high_dc, ", lamp on 90 V"),
+        ];
+        words.iter().filter(|(is, _)| *is).try_for_each(|(_, word)| f.write_str(word))?;
+        if self.loop_ma > 0 { write!(f, ", {} mA", self.loop_ma) } else { Ok(()) }
+    }
 }
 
 /// The current that a card's port feeds, milliamperes (the usual limit of FXS chips).
