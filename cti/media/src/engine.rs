@@ -11,7 +11,6 @@ use crate::{
     remote::RtpRemote,
     shared::SharedPorts,
     socket::OwnSocket,
-    srtp::{SrtpKeys, SrtpSocket},
     stats::Snapshot,
     sys,
     watch::{AT_ONCE, Watch},
@@ -87,7 +86,6 @@ pub(crate) enum Command {
     AddShared(UdpSocket),
     AttachRtp(LegId, RtpSocket, RtpRemote),
     AttachProgram(LegId, Box<ProgramEnd>),
-    AttachSrtp(LegId, UdpSocket, RtpRemote, Box<SrtpKeys>),
     UpdateRtp(LegId, RtpRemote),
     Detach(LegId),
     SendDigits(LegId, Vec<Digit>),
@@ -153,17 +151,6 @@ impl EngineHandle {
     /// Gives the engine a port that legs share, in the order in which [`crate::RtpPorts::share`] made them.
     pub fn add_shared(&self, socket: UdpSocket) -> Result<(), EngineError> {
         self.give(Command::AddShared(socket))
-    }
-
-    /// The same of a stream that is encrypted with the keys of SDES.
-    pub fn attach_srtp(
-        &self,
-        leg: LegId,
-        socket: UdpSocket,
-        remote: RtpRemote,
-        keys: SrtpKeys,
-    ) -> Result<(), EngineError> {
-        self.give(Command::AttachSrtp(leg, socket, remote, Box::new(keys)))
     }
 
     /// Makes a leg of a program, to be joined or to listen.
@@ -342,15 +329,6 @@ fn carry_out(core: &mut Core, watch: &Watch, ports: &mut SharedPorts, command: C
                 return core.attach_rtp(now, leg, Box::new(OwnSocket::new(socket)), remote);
             }
             core.attach_watched(now, leg, Box::new(OwnSocket::new(socket)), remote);
-        }
-        Command::AttachSrtp(leg, socket, remote, keys) => {
-            let watched = watch.add(&socket, core.place_for(leg));
-            let socket = Box::new(SrtpSocket::new(OwnSocket::new(socket), &keys));
-            if watched {
-                core.attach_watched(now, leg, socket, remote);
-            } else {
-                core.attach_rtp(now, leg, socket, remote);
-            }
         }
         Command::AttachProgram(leg, end) => core.attach_program(leg, *end),
         Command::UpdateRtp(leg, remote) => core.update_rtp(now, leg, remote),

@@ -113,6 +113,8 @@ impl Leg {
         let Leg { id, detector, taps, stats, .. } = self;
         let mut ear = Ear { id: *id, detector, taps, events, detects: true };
         let Port::Rtp(rtp) = &mut self.port else { return };
+        let length = rtp.open(datagram).min(datagram.len());
+        let datagram = &mut datagram[..length];
         if let Taken::Packet(arrival) = rtp.judge(now, from, datagram, stats) {
             hand_on(now, rtp, stats, peer.as_deref_mut(), &mut ear, (arrival, datagram));
             if rtp.path() == Path::Ordered {

@@ -1,5 +1,6 @@
 //! Where an RTP leg sends to and what it sends.
 
+use crate::srtp::SrtpKeys;
 use demarc_dsp::ulaw_to_alaw;
 use std::net::SocketAddr;
 
@@ -86,11 +87,13 @@ pub struct RtpRemote {
     pub dtmf_payload_type: Option<u8>,
     /// Which way sound goes.
     pub direction: Direction,
+    /// The keys of SRTP, where it was agreed. With them only packets that are authentic count.
+    pub srtp: Option<SrtpKeys>,
 }
 
 impl RtpRemote {
     /// Both ways, with no telephone events.
     pub const fn new(address: SocketAddr, codec: Codec) -> RtpRemote {
-        RtpRemote { address, codec, dtmf_payload_type: None, direction: Direction::Both }
+        RtpRemote { address, codec, dtmf_payload_type: None, direction: Direction::Both, srtp: None }
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     shared::SharedPort,
     socket::Socket,
     source::{Source, Verdict},
+    srtp::SrtpSocket,
     stats::LegStats,
 };
 use demarc_dsp::{ALAW_SILENCE, RATE, alaw_to_ulaw, ulaw_to_alaw};
@@ -90,7 +91,7 @@ impl RtpPort {
         let mut sender = Sender::new(random);
         sender.set_clock(transform.as_ref().map_or(RATE, |t| t.clock_rate()));
         RtpPort {
-            socket,
+            socket: Box::new(SrtpSocket::new(socket, remote.srtp.as_ref())),
             remote,
             source: Source::new(remote.address),
             jitter: Jitter::new(),
@@ -131,6 +132,9 @@ impl RtpPort {
             self.socket.hold(None);
             self.source = Source::new(remote.address);
         }
+        if remote.srtp != self.remote.srtp {
+            self.socket.rekey(remote.srtp.as_ref());
+        }
         if remote.codec != self.remote.codec {
             self.set_transform(codec::transform(remote.codec));
         }
@@ -167,6 +171,11 @@ impl RtpPort {
             Ok(Some((length, from))) => self.judge(now, from, &room[..length], stats),
             _ => Taken::Nothing,
         }
+    }
+
+    /// Makes a datagram plain that a shared port received; its length then.
+    pub fn open(&mut self, datagram: &mut [u8]) -> usize {
+        self.socket.open(datagram)
     }
 
     /// Looks at a datagram, whoever received it.

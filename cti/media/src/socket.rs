@@ -1,6 +1,6 @@
 //! The seam to the network, so that the core runs without one.
 
-use crate::sys;
+use crate::{srtp::SrtpKeys, sys};
 use std::{
     io,
     net::{SocketAddr, UdpSocket},
@@ -16,6 +16,36 @@ pub trait Socket {
 
     /// Takes datagrams from this address only, or from all again; a hint that a socket may leave unheeded.
     fn hold(&mut self, _from: Option<SocketAddr>) {}
+
+    /// Makes plain, in place, what a shared port received for this socket. Its length then; 0 when it is not authentic.
+    fn open(&mut self, datagram: &mut [u8]) -> usize {
+        datagram.len()
+    }
+
+    /// Takes other keys of SRTP, or none; for sockets that are encrypted.
+    fn rekey(&mut self, _keys: Option<&SrtpKeys>) {}
+}
+
+impl Socket for Box<dyn Socket> {
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<(usize, SocketAddr)>> {
+        (**self).receive(buffer)
+    }
+
+    fn send(&mut self, data: &[u8], to: SocketAddr) -> io::Result<()> {
+        (**self).send(data, to)
+    }
+
+    fn hold(&mut self, from: Option<SocketAddr>) {
+        (**self).hold(from);
+    }
+
+    fn open(&mut self, datagram: &mut [u8]) -> usize {
+        (**self).open(datagram)
+    }
+
+    fn rekey(&mut self, keys: Option<&SrtpKeys>) {
+        (**self).rekey(keys);
+    }
 }
 
 /// A leg's own socket. While it is held to its peer, the kernel drops what others send before it costs anything, so that

@@ -4,7 +4,10 @@
 
 mod world;
 
-use demarc_media::{BLOCK, Codec, Core, CoreConfig, PromptLibrary, RtpRemote, SharedPort};
+use demarc_media::{
+    BLOCK, Codec, Core, CoreConfig, PromptLibrary, RtpRemote, SharedPort, Socket, SrtpKey, SrtpKeys,
+    SrtpSocket, SrtpSuite,
+};
 use demarc_model::{LegId, MediaCommand, Time};
 use std::sync::Arc;
 use world::{Net, packet};
@@ -93,4 +96,45 @@ fn calls_of_one_far_end_are_told_apart_by_ssrc_and_never_guessed() {
     (0..3).for_each(|at| arrives(&mut core, at, "192.0.2.1:1000", 11));
     assert!(nets.iter().flatten().all(|net| heard(net).is_empty()));
     assert_eq!(core.snapshot().totals.unrouted, 3);
+}
+
+/// SRTP at a shared port: each leg opens its packets with its own keys.
+#[test]
+fn encrypted_legs_share_a_port() {
+    let (mut core, _) = calls(&[]);
+    let far = ["192.0.2.1:1000", "192.0.2.2:2000", "192.0.2.1:1002", "192.0.2.2:2002"];
+    let key = |n: usize| SrtpKey::new(&[n as u8; 30]);
+    let suite = SrtpSuite::AesCm128HmacSha1_80;
+    let nets: Vec<Net> = (0..4).map(|_| Net::default()).collect();
+    for (n, net) in nets.iter().enumerate() {
+        let srtp = Some(SrtpKeys { suite, ours: key(n), theirs: key(n + 4) });
+        let remote = RtpRemote { srtp, ..RtpRemote::new(far[n].parse().unwrap(), Codec::Pcma) };
+        core.attach_shared(Time::ZERO, LegId(n as u64), PORT, Box::new(net.clone()), remote);
+    }
+    core.command(MediaCommand::Join { a: LegId(0), b: LegId(1) });
+    core.command(MediaCommand::Join { a: LegId(2), b: LegId(3) });
+    let air = Net::default();
+    let phone =
+        |n: usize| SrtpSocket::new(air.clone(), Some(&SrtpKeys { suite, ours: key(n + 4), theirs: key(n) }));
+    let mut phones: Vec<_> = (0..4).map(phone).collect();
+    for at in 0..5 {
+        for n in 0..4 {
+            let plain = packet(8, at, u32::from(at) * 160, 10 + n as u32, &[n as u8; BLOCK]);
+            phones[n].send(&plain, far[n].parse().unwrap()).unwrap();
+            let (mut sealed, _) = air.sent().pop().unwrap();
+            let mut copy = plain.clone();
+            core.datagram(Time::ZERO, PORT, far[n].parse().unwrap(), &mut copy); // in the clear
+            core.datagram(Time::ZERO, PORT, far[n].parse().unwrap(), &mut sealed);
+        }
+    }
+    let mut room = [0; 500];
+    for n in 0..4 {
+        let sent = nets[n].sent();
+        assert_eq!(sent.len(), 5, "leg {n}");
+        for (sealed, _) in sent {
+            air.arrives(sealed);
+            let (length, _) = phones[n].receive(&mut room).unwrap().unwrap();
+            assert_eq!(room[12..length], [(n ^ 1) as u8; BLOCK], "leg {n} hears its peer");
+        }
+    }
 }

@@ -308,6 +308,7 @@ mod tests {
             codec: Codec::Pcma,
             dtmf_payload_type: None,
             direction: Direction::Inactive,
+            srtp: None,
         };
         media.attach_rtp(LegId(2), UdpSocket::bind(nowhere).unwrap(), remote).unwrap();
         media.command(MediaCommand::Record { leg: LegId(2), file: "call-7.wav".into() }).unwrap();

@@ -188,12 +188,16 @@ fn check(path: &Path, json: bool) -> ExitCode {
     let result = Config::load(path);
     if json {
         let error = result.as_ref().err().map(|error| error_chain(error));
-        let answer = serde_json::json!({ "ok": error.is_none(), "error": error });
+        let warnings = result.as_ref().map_or(Vec::new(), |config| config.warnings(path));
+        let answer = serde_json::json!({ "ok": error.is_none(), "error": error, "warnings": warnings });
         let _ = writeln!(io::stdout(), "{answer}");
         return ExitCode::from(if result.is_ok() { 0 } else { WRONG });
     }
     match result {
-        Ok(_) => {
+        Ok(config) => {
+            for warning in config.warnings(path) {
+                let _ = writeln!(io::stdout(), "{warning}");
+            }
             let _ = writeln!(io::stdout(), "{}: good", path.display());
             ExitCode::SUCCESS
         }
@@ -206,6 +210,7 @@ fn run_serve(path: &Path, state: Option<PathBuf>) -> ExitCode {
         Ok(config) => config,
         Err(error) => return complain(&error, WRONG),
     };
+    config.warnings(path).into_iter().for_each(|warning| tracing::warn!("{warning}"));
     if let Some(state) = state {
         config.state = state;
     }

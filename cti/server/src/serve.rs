@@ -16,7 +16,7 @@ use dahdi_abi::Devices;
 use demarc_call::{Control, Fact};
 use demarc_media::{Engine, EngineConfig, EngineError, EngineHandle, PortsError, RtpPorts};
 use demarc_model::{CallId, Time};
-use demarc_sip::{Endpoint, Network, Trunk, User};
+use demarc_sip::{Endpoint, Network, SrtpPolicy, Trunk, User};
 use demarc_store::{Reader, Store, StoreError};
 use std::{
     collections::BTreeMap,
@@ -305,9 +305,10 @@ fn sip_config(config: &Config, sockets: &sip::Sockets) -> Result<demarc_sip::Con
         true => SocketAddr::new(told, address.port()),
         false => address,
     };
-    let seed = getrandom::u64().map_err(|error| ServeError::System(error.into()))?;
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|error| ServeError::System(error.into()))?;
     let udp = reachable(sockets.udp_address());
-    let mut sip = demarc_sip::Config::new(&udp.ip().to_string(), udp, seed);
+    let mut sip = demarc_sip::Config::new(&udp.ip().to_string(), udp, secret);
     sip.max_expires = REGISTERED;
     sip.realm.clone_from(&config.sip.realm);
     sip.keepalive =
@@ -316,11 +317,19 @@ fn sip_config(config: &Config, sockets: &sip::Sockets) -> Result<demarc_sip::Con
     sip.product = concat!("Demarc/", env!("CARGO_PKG_VERSION")).into();
     sip.trunks = config.trunks.iter().map(trunk).collect();
     let user = |agent: &config::Agent| User {
-        username: agent.id.get_ref().clone(),
-        password: agent.password.0.clone(),
+        srtp: srtp(agent.srtp),
+        ..User::new(agent.id.get_ref(), &agent.password.0)
     };
     sip.users = config.agents.iter().map(user).collect();
     Ok(sip)
+}
+
+fn srtp(wanted: config::Srtp) -> SrtpPolicy {
+    match wanted {
+        config::Srtp::Off => SrtpPolicy::Off,
+        config::Srtp::Optional => SrtpPolicy::Optional,
+        config::Srtp::Required => SrtpPolicy::Required,
+    }
 }
 
 fn trunk(trunk: &config::Trunk) -> Trunk {
@@ -330,6 +339,7 @@ fn trunk(trunk: &config::Trunk) -> Trunk {
     };
     let mut made = Trunk::new(trunk.name.get_ref(), trunk.host, transport);
     let host = |ip: &std::net::IpAddr| Network::new(*ip, if ip.is_ipv4() { 32 } else { 128 });
+    made.srtp = srtp(trunk.srtp);
     made.register = trunk.register.then_some(REGISTRATION);
     made.sources = trunk.peers.iter().flatten().filter_map(host).collect();
     if let (Some(username), Some(password)) = (&trunk.username, &trunk.password) {

@@ -10,7 +10,7 @@ use std::{net::SocketAddr, time::Instant};
 
 fn main() {
     let (us, peer) = (SocketAddr::from(([192, 0, 2, 1], 5060)), SocketAddr::from(([192, 0, 2, 2], 5060)));
-    let mut config = Config::new("192.0.2.1", us, 1);
+    let mut config = Config::new("192.0.2.1", us, [1; 32]);
     config.trunks.push(Trunk::new("peer", peer, Transport::Udp));
     let mut endpoint = Endpoint::new(Time::ZERO, config);
     let path = Path { transport: Transport::Udp, local: us, remote: peer };

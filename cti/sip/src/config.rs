@@ -1,3 +1,4 @@
+use crate::SrtpPolicy;
 use std::{
     net::{IpAddr, SocketAddr},
     time::Duration,
@@ -23,7 +24,7 @@ impl Transport {
 }
 
 /// What an [`crate::Endpoint`] is to be.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     /// The host part of our own addresses (From, To), such as `pbx.example.com` or an IP address.
     pub domain: String,
@@ -39,8 +40,9 @@ pub struct Config {
     pub users: Vec<User>,
     /// For User-Agent and Server.
     pub product: String,
-    /// For tags, branches, Call-IDs and nonces. Take it from the operating system's generator, or nonces can be guessed.
-    pub seed: u64,
+    /// What tags, branches, Call-IDs, nonces and keys of SRTP are made from. Take it from the operating system's generator,
+    /// or they can be guessed.
+    pub secret: [u8; 32],
     /// How often an answered session asks its peer by OPTIONS whether it is still there; `None` never asks. A peer that
     /// does not answer, or knows no such dialog, ends the session with cause 27.
     pub keepalive: Option<Duration>,
@@ -62,9 +64,16 @@ pub struct Config {
     pub limits: Limits,
 }
 
+impl std::fmt::Debug for Config {
+    /// The secret is in no log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config").field("domain", &self.domain).field("udp", &self.udp).finish_non_exhaustive()
+    }
+}
+
 impl Config {
     /// Everything at its default but what has none.
-    pub fn new(domain: &str, udp: SocketAddr, seed: u64) -> Config {
+    pub fn new(domain: &str, udp: SocketAddr, secret: [u8; 32]) -> Config {
         Config {
             domain: domain.into(),
             realm: domain.into(),
@@ -73,7 +82,7 @@ impl Config {
             trunks: Vec::new(),
             users: Vec::new(),
             product: "Demarc".into(),
-            seed,
+            secret,
             keepalive: Some(Duration::from_secs(30)),
             ring_limit: Duration::from_secs(185),
             sha256: false,
@@ -83,6 +92,10 @@ impl Config {
             idle: Duration::from_secs(180),
             limits: Limits::default(),
         }
+    }
+
+    pub(crate) fn user(&self, name: &str) -> Option<&User> {
+        self.users.iter().find(|user| user.credentials.username == name)
     }
 }
 
@@ -133,6 +146,8 @@ pub struct Trunk {
     pub credentials: Option<Credentials>,
     /// Register with the peer, asking for this long a time; needs credentials where the peer asks for them.
     pub register: Option<Duration>,
+    /// Whether sound is encrypted.
+    pub srtp: SrtpPolicy,
 }
 
 impl Trunk {
@@ -146,6 +161,7 @@ impl Trunk {
             sources: Vec::new(),
             credentials: None,
             register: None,
+            srtp: SrtpPolicy::Off,
         }
     }
 
@@ -169,8 +185,22 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// Someone whose telephone registers with us; the name is the user part of the address and the digest user name.
-pub type User = Credentials;
+/// Someone whose telephone registers with us.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// The name is the user part of the address and the digest user name.
+    pub credentials: Credentials,
+    /// Whether sound is encrypted.
+    pub srtp: SrtpPolicy,
+}
+
+impl User {
+    /// With nothing but a name and a password.
+    pub fn new(name: &str, password: &str) -> User {
+        let credentials = Credentials { username: name.into(), password: password.into() };
+        User { credentials, srtp: SrtpPolicy::Off }
+    }
+}
 
 /// A block of IP addresses, `192.0.2.0/24`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,5 @@
 //! Digest authentication as the server does it (RFC 7616, RFC 8760, RFC 3261 22).
-use crate::{Credentials, rng::Rng};
+use crate::{User, rng::Rng};
 use demarc_model::Time;
 use md5::Md5;
 use sha2::{Digest, Sha256};
@@ -193,8 +193,8 @@ impl Authenticator {
     }
 
     /// Checks an Authorization header of a request.
-    pub fn check(&mut self, now: Time, auth: &Authorization, method: &str, users: &[Credentials]) -> Verdict {
-        let user = users.iter().find(|u| u.username == auth.username);
+    pub fn check(&mut self, now: Time, auth: &Authorization, method: &str, users: &[User]) -> Verdict {
+        let user = users.iter().map(|user| &user.credentials).find(|u| u.username == auth.username);
         // An unknown user costs the same work as a known one.
         let right = auth.matches(method, user.map_or("", |u| &u.password));
         let Some(user) = user.filter(|_| right && auth.realm == self.realm) else { return Verdict::Wrong };
@@ -269,9 +269,9 @@ mod tests {
 
     #[test]
     fn a_nonce_is_good_for_its_time_and_each_count_once() {
-        let users = [Credentials { username: "1001".into(), password: "secret".into() }];
+        let users = [User::new("1001", "secret")];
         for algorithm in [Algorithm::Md5, Algorithm::Sha256] {
-            let mut rng = Rng::new(1);
+            let mut rng = Rng::new(&[1; 32]);
             let mut server = Authenticator::new("pbx", Duration::from_secs(60), 2, &mut rng);
             let at = Time::from_millis;
             let challenge = server.challenge(at(0), algorithm, false, &mut rng);
@@ -289,8 +289,8 @@ mod tests {
 
     #[test]
     fn a_forgotten_nonce_cannot_be_replayed() {
-        let users = [Credentials { username: "1001".into(), password: "secret".into() }];
-        let mut rng = Rng::new(1);
+        let users = [User::new("1001", "secret")];
+        let mut rng = Rng::new(&[1; 32]);
         let mut server = Authenticator::new("pbx", Duration::from_secs(60), 2, &mut rng);
         let challenges: Vec<String> = (0..3)
             .map(|ms| server.challenge(Time::from_millis(ms), Algorithm::Md5, false, &mut rng))

@@ -50,7 +50,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// Starts; trunks that are to be registered send their REGISTER at once.
     pub fn new(now: Time, config: Config) -> Endpoint {
-        let mut rng = Rng::new(config.seed);
+        let mut rng = Rng::new(&config.secret);
         let auth =
             Authenticator::new(&config.realm, config.nonce_lifetime, config.limits.nonces.max(1), &mut rng);
         let trunks = config.trunks.iter().map(|_| TrunkState::new(rng.token(), rng.token())).collect();

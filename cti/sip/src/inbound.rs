@@ -5,6 +5,7 @@ use crate::{
     message::{ALLOW, Extra, cseq, response, tag_of, text, without_bare_branch},
     sdp::Remote,
     session::{Phase, SessionTimer},
+    uas::offer_of,
 };
 use bytes::Bytes;
 use demarc_model::{Cause, Digit, Time};
@@ -181,8 +182,8 @@ impl Endpoint {
             self.tell(id, SessionEvent::Confirmed);
         }
         if pending.offered {
-            let agreed = Remote::parse(request.body()).ok().and_then(|remote| {
-                let session = self.sessions.get(&id)?;
+            let agreed = self.sessions.get(&id).and_then(|session| {
+                let remote = Remote::parse(request.body(), session.srtp).ok()?;
                 crate::sdp::negotiate(&remote.media, session.local.as_ref()?).ok()
             });
             match agreed {
@@ -233,7 +234,8 @@ impl Endpoint {
             let extra = [(HeaderName::RetryAfter, Bytes::from_static(b"2"))];
             return self.reply(now, n, request, 500, &extra);
         }
-        let offer = match self.offer_of(request) {
+        let srtp = session.srtp;
+        let offer = match offer_of(request, srtp) {
             Ok(offer) => offer,
             Err((status, why, extra)) => {
                 self.count(why);
@@ -241,22 +243,36 @@ impl Endpoint {
             }
         };
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Some(local) = session.local.clone() else { return self.reply(now, n, request, 488, &[]) };
+        let Some(mut local) = session.local.clone() else { return self.reply(now, n, request, 488, &[]) };
         session.origin.version += 1;
         let before = std::mem::replace(&mut session.offer, offer);
-        let Some((body, agreed)) = self.describe(id, &local) else {
+        let mut described = self.describe(id, &local);
+        if described.as_ref().is_some_and(|(_, agreed)| self.rekeys(id, agreed.as_ref())) {
+            local.protect(srtp, &mut self.rng);
+            described = self.describe(id, &local);
+        }
+        let Some((body, agreed)) = described else {
             if let Some(session) = self.sessions.get_mut(&id) {
                 session.offer = before;
             }
             return self.reply(now, n, request, 488, &[]);
         };
-        if let Some(dialog) = self.sessions.get_mut(&id).and_then(|s| s.dialog.as_mut()) {
-            dialog.refresh(&request.headers);
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.local = Some(local);
+            session.dialog.iter_mut().for_each(|dialog| dialog.refresh(&request.headers));
         }
         self.send_description(now, id, n, request, body, agreed.is_none());
         if let Some(agreed) = agreed {
             self.tell_media(id, agreed);
         }
+    }
+
+    /// Whether the peer comes with another key than before: then ours must be new as well, because both begin to count
+    /// anew (RFC 4568 7.1.4), and no key stream may be used twice.
+    fn rekeys(&self, id: SessionId, agreed: Option<&Negotiated>) -> bool {
+        let Some(now) = agreed.and_then(|agreed| agreed.srtp) else { return false };
+        let before = self.sessions.get(&id).and_then(|session| session.media?.srtp);
+        before.is_none_or(|before| (before.suite, before.theirs) != (now.suite, now.theirs))
     }
 
     /// A digit in `Signal=5` (application/dtmf-relay) or as the whole body (application/dtmf).

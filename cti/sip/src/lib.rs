@@ -8,6 +8,7 @@
 mod api;
 mod cause;
 mod config;
+mod crypto;
 mod digest;
 mod endpoint;
 mod framer;
@@ -29,5 +30,6 @@ pub use api::{
 };
 pub use cause::{cause_of, status_of};
 pub use config::{Config, Credentials, Limits, Network, NetworkError, Transport, Trunk, User};
+pub use crypto::{Crypto, SrtpKey, SrtpKeys, SrtpPolicy, SrtpSuite};
 pub use endpoint::Endpoint;
 pub use sdp::{Codec, Direction, MediaDescription, Negotiated, SdpError, negotiate};

@@ -1,24 +1,40 @@
-use sha2::{Digest, Sha256};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
 
-/// Tags, branches and nonces from one seed: SHA-256 over seed and counter, so that one value does not tell the next.
-#[derive(Debug)]
+/// Tags, branches, nonces and keys from one secret: HMAC-SHA256 of a counter, so that none tells of another.
+#[derive(Clone)]
 pub(crate) struct Rng {
-    seed: u64,
+    secret: [u8; 32],
     counter: u64,
 }
 
+impl std::fmt::Debug for Rng {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rng").field("counter", &self.counter).finish_non_exhaustive()
+    }
+}
+
 impl Rng {
-    pub fn new(seed: u64) -> Rng {
-        Rng { seed, counter: 0 }
+    pub fn new(secret: &[u8; 32]) -> Rng {
+        Rng { secret: *secret, counter: 0 }
+    }
+
+    fn next(&mut self) -> [u8; 32] {
+        self.counter += 1;
+        let mac = Hmac::<Sha256>::new_from_slice(&self.secret);
+        let Ok(mut mac) = mac else { unreachable!("HMAC takes keys of any length") };
+        mac.update(&self.counter.to_be_bytes());
+        mac.finalize().into_bytes().into()
+    }
+
+    pub fn fill(&mut self, octets: &mut [u8]) {
+        for part in octets.chunks_mut(32) {
+            part.copy_from_slice(&self.next()[..part.len()]);
+        }
     }
 
     pub fn number(&mut self) -> u64 {
-        self.counter += 1;
-        let mut hash = Sha256::new();
-        hash.update(b"demarc-sip");
-        hash.update(self.seed.to_be_bytes());
-        hash.update(self.counter.to_be_bytes());
-        hash.finalize().iter().take(8).fold(0, |sum, octet| (sum << 8) | u64::from(*octet))
+        self.next().iter().take(8).fold(0, |sum, octet| (sum << 8) | u64::from(*octet))
     }
 
     /// 64 bits as a token (RFC 3261 19.3 asks for 32).

@@ -1,4 +1,8 @@
 //! Session descriptions: offer and answer for telephone audio (RFC 3264, RFC 8866, RFC 4733).
+use crate::{
+    crypto::{self, Crypto, SrtpKeys, SrtpPolicy},
+    rng::Rng,
+};
 use sdp_types::{Attribute, Connection, Media, MediaType, Origin, RtpMap, Session, Time, TransportProto};
 use std::net::{IpAddr, SocketAddr};
 
@@ -109,6 +113,10 @@ pub struct MediaDescription {
     pub ptime: u8,
     /// Which way.
     pub direction: Direction,
+    /// What it can protect its packets with, the best first; empty when with nothing (RFC 4568).
+    pub crypto: Vec<Crypto>,
+    /// Nothing goes unprotected: the profile is `RTP/SAVP`.
+    pub secure: bool,
 }
 
 impl MediaDescription {
@@ -121,6 +129,27 @@ impl MediaDescription {
             dtmf: Some(101),
             ptime: 20,
             direction: Direction::SendRecv,
+            crypto: Vec::new(),
+            secure: false,
+        }
+    }
+
+    /// Gives it keys that are in no other, where they are wanted.
+    pub(crate) fn protect(&mut self, policy: SrtpPolicy, rng: &mut Rng) {
+        self.crypto = if policy == SrtpPolicy::Off { Vec::new() } else { Crypto::fresh(rng) };
+        self.secure = policy == SrtpPolicy::Required;
+    }
+
+    const fn profile(&self) -> &'static str {
+        if self.secure { "RTP/SAVP" } else { "RTP/AVP" }
+    }
+
+    /// Whether one side could take it: all may be protected, or need not.
+    fn suits(&self, policy: SrtpPolicy) -> bool {
+        match policy {
+            SrtpPolicy::Off => !self.secure,
+            SrtpPolicy::Optional => !self.secure || !self.crypto.is_empty(),
+            SrtpPolicy::Required => !self.crypto.is_empty(),
         }
     }
 }
@@ -140,6 +169,8 @@ pub struct Negotiated {
     pub send: bool,
     /// Whether the peer sends.
     pub receive: bool,
+    /// With what packets are protected, where they are.
+    pub srtp: Option<SrtpKeys>,
 }
 
 /// Why a session description is of no use.
@@ -154,6 +185,9 @@ pub enum SdpError {
     /// No codec is known to both sides: 488.
     #[error("no codec in common")]
     NoCodec,
+    /// One side wants encryption, and there is none that both have: 488.
+    #[error("no keys of SRTP in common")]
+    NoKeys,
 }
 
 /// A session description that arrived: kept whole, because the answer must mirror its streams (RFC 3264 6).
@@ -166,9 +200,14 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    pub fn parse(body: &[u8]) -> Result<Remote, SdpError> {
+    /// Of several streams the first is taken that suits the policy: one offered encrypted may be offered plain as well.
+    pub fn parse(body: &[u8], policy: SrtpPolicy) -> Result<Remote, SdpError> {
         let session = Session::parse(body).map_err(|_| SdpError::Syntax)?;
-        let found = session.medias.iter().enumerate().find_map(|(at, m)| Some((at, describe(&session, m)?)));
+        let described = session.medias.iter().enumerate();
+        let streams: Vec<_> =
+            described.filter_map(|(at, m)| Some((at, describe(&session, m)?))).take(8).collect();
+        let suits = streams.iter().position(|(_, media)| media.suits(policy));
+        let found = streams.into_iter().nth(suits.unwrap_or(0));
         let (audio, media) = found.ok_or(SdpError::NoAudio)?;
         Ok(Remote { session, audio, media })
     }
@@ -187,6 +226,7 @@ impl Remote {
                     codecs: vec![agreed.codec],
                     dtmf: agreed.dtmf,
                     direction: Direction::of(agreed.send, agreed.receive),
+                    crypto: self.chosen(&agreed).into_iter().collect(),
                     ..ours.clone()
                 };
                 stream(&answered, &offered.proto)
@@ -195,6 +235,13 @@ impl Remote {
             });
         }
         Ok((write(&answer), agreed))
+    }
+
+    /// The one that we answer with: our key under the number that it was offered with (RFC 4568 5.1.2).
+    fn chosen(&self, agreed: &Negotiated) -> Option<Crypto> {
+        let keys = agreed.srtp?;
+        let offered = self.media.crypto.iter().find(|offered| offered.suite == keys.suite)?;
+        Some(Crypto { key: keys.ours, ..*offered })
     }
 }
 
@@ -218,7 +265,7 @@ impl LocalOrigin {
     pub fn offer(&self, ours: &MediaDescription) -> Vec<u8> {
         let mut session = self.session(ours.addr.ip());
         let codecs = ours.codecs.iter().copied().filter(|codec| codec.is_g711()).collect();
-        session.medias.push(stream(&MediaDescription { codecs, ..ours.clone() }, "RTP/AVP"));
+        session.medias.push(stream(&MediaDescription { codecs, ..ours.clone() }, ours.profile()));
         write(&session)
     }
 }
@@ -238,6 +285,10 @@ pub fn negotiate(offer: &MediaDescription, ours: &MediaDescription) -> Result<Ne
     let mut common = offer.codecs.iter().filter(known);
     let first = common.clone().find(|codec| codec.is_g711()).or_else(|| common.next());
     let codec = first.ok_or(SdpError::NoCodec)?;
+    let srtp = crypto::common(&offer.crypto, &ours.crypto);
+    if srtp.is_none() && (offer.secure || ours.secure) {
+        return Err(SdpError::NoKeys);
+    }
     let held = offer.addr.ip().is_unspecified();
     Ok(Negotiated {
         remote: offer.addr,
@@ -246,6 +297,7 @@ pub fn negotiate(offer: &MediaDescription, ours: &MediaDescription) -> Result<Ne
         ptime: offer.ptime,
         send: offer.direction.receives() && ours.direction.sends() && !held,
         receive: offer.direction.sends() && ours.direction.receives(),
+        srtp,
     })
 }
 
@@ -262,6 +314,9 @@ fn stream(media: &MediaDescription, proto: &str) -> Media {
         out.attributes.push(Attribute::with_value("rtpmap", format!("{dtmf} telephone-event/8000")));
         out.attributes.push(Attribute::with_value("fmtp", format!("{dtmf} 0-15")));
     }
+    for crypto in &media.crypto {
+        out.attributes.push(Attribute::with_value("crypto", crypto.value()));
+    }
     out.attributes.push(Attribute::with_value("ptime", media.ptime));
     out.attributes.push(Attribute::new(media.direction.word()));
     out
@@ -276,7 +331,9 @@ fn refused(offered: &Media) -> Media {
 
 /// `None` when the stream is not telephone audio, or was refused by port 0.
 fn describe(session: &Session, media: &Media) -> Option<MediaDescription> {
-    if media.media != "audio" || media.port == 0 || !matches!(media.proto.as_str(), "RTP/AVP" | "RTP/AVPF") {
+    let secure = matches!(media.proto.as_str(), "RTP/SAVP" | "RTP/SAVPF");
+    let plain = matches!(media.proto.as_str(), "RTP/AVP" | "RTP/AVPF");
+    if media.media != "audio" || media.port == 0 || !(secure || plain) {
         return None;
     }
     let connection = media.connections.first().or(session.connection.as_ref())?;
@@ -287,6 +344,8 @@ fn describe(session: &Session, media: &Media) -> Option<MediaDescription> {
         dtmf: None,
         ptime: ptime(media).unwrap_or(20),
         direction: direction(session, media),
+        crypto: offered_keys(media),
+        secure,
     };
     for payload in media.fmt.split_whitespace().take(64).filter_map(|f| f.parse::<u8>().ok()) {
         match encoding(media, payload) {
@@ -298,6 +357,11 @@ fn describe(session: &Session, media: &Media) -> Option<MediaDescription> {
         }
     }
     Some(described)
+}
+
+fn offered_keys(media: &Media) -> Vec<Crypto> {
+    let lines = media.attributes.iter().filter(|attribute| attribute.attribute == "crypto").take(16);
+    lines.filter_map(|line| Crypto::parse(line.value.as_deref()?)).collect()
 }
 
 enum Encoding {
@@ -363,8 +427,8 @@ mod tests {
             "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP {formats}\r\n{maps}"
         );
         let ours = MediaDescription::new("192.0.2.9:5000".parse().unwrap());
-        let (text, agreed) =
-            Remote::parse(offer.as_bytes())?.answer(&ours, &LocalOrigin { id: 1, version: 1 })?;
+        let (text, agreed) = Remote::parse(offer.as_bytes(), SrtpPolicy::Off)?
+            .answer(&ours, &LocalOrigin { id: 1, version: 1 })?;
         Ok((String::from_utf8(text).unwrap(), agreed))
     }
 
@@ -395,6 +459,78 @@ mod tests {
                 let stream = format!("m=audio 5000 RTP/AVP {}\r\n", agreed.codec.payload_type());
                 assert!(text.contains(&stream) && text.contains(&format!("a=rtpmap:{map}\r\n")), "{text}");
             }
+        }
+    }
+
+    fn offered(profile: &str, lines: &str) -> String {
+        format!(
+            "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 {profile} 8\r\n{lines}"
+        )
+    }
+
+    fn key(n: u8) -> String {
+        let letters = String::from_utf8(vec![b'A' + n; 40]).unwrap();
+        format!("inline:{letters}")
+    }
+
+    /// RFC 4568 5.1: what becomes of an offer by what we want.
+    #[test]
+    fn encryption_is_agreed_by_what_both_sides_want() {
+        use SrtpPolicy::{Off, Optional, Required};
+        let (one, two) = (key(1), key(2));
+        let lines = format!(
+            "a=crypto:3 F8_128_HMAC_SHA1_80 {two}\r\na=crypto:4 AES_CM_128_HMAC_SHA1_32 {one}\r\na=crypto:5 AES_CM_128_HMAC_SHA1_80 {two}\r\n"
+        );
+        let unknown = format!("a=crypto:3 F8_128_HMAC_SHA1_80 {two}\r\n");
+        let plain = |lines| offered("RTP/AVP", lines);
+        let secure = |lines| offered("RTP/SAVP", lines);
+        let both = secure(&lines) + "m=audio 4002 RTP/AVP 8\r\n";
+        let rows = [
+            ("plain", plain(""), [Ok(false), Ok(false), Err(SdpError::NoKeys)]),
+            ("plain with keys", plain(&lines), [Ok(false), Ok(true), Ok(true)]),
+            ("secure", secure(&lines), [Err(SdpError::NoKeys), Ok(true), Ok(true)]),
+            ("secure, unknown", secure(&unknown), [Err(SdpError::NoKeys); 3]),
+            ("both", both.clone(), [Ok(false), Ok(true), Ok(true)]),
+        ];
+        for (what, offer, expected) in rows {
+            for (policy, expected) in [Off, Optional, Required].into_iter().zip(expected) {
+                let mut ours = MediaDescription::new("192.0.2.9:5000".parse().unwrap());
+                ours.protect(policy, &mut Rng::new(&[1; 32]));
+                let remote = Remote::parse(offer.as_bytes(), policy).unwrap();
+                let got = remote.answer(&ours, &LocalOrigin { id: 1, version: 1 });
+                let encrypted = got.as_ref().map(|(_, agreed)| agreed.srtp.is_some()).map_err(|e| *e);
+                assert_eq!(encrypted, expected, "{what}, {policy:?}");
+                let Ok((text, agreed)) = got else { continue };
+                let text = String::from_utf8(text).unwrap();
+                assert_eq!(text.matches("a=crypto").count(), usize::from(encrypted == Ok(true)), "{text}");
+                let taken = if text.contains("m=audio 0 RTP/SAVP") { 4002 } else { 4000 };
+                assert_eq!(agreed.remote.port(), taken, "{text}");
+                if let Some(keys) = agreed.srtp {
+                    let line = ours.crypto.iter().find(|c| c.suite == keys.suite).unwrap().value();
+                    let (_, key) = line.split_once("inline:").unwrap();
+                    let line = format!("a=crypto:4 AES_CM_128_HMAC_SHA1_32 inline:{key}\r\n");
+                    assert!(text.contains(&line), "our key, the offer's number: {text}");
+                    assert_eq!(
+                        Crypto::parse(&format!("4 AES_CM_128_HMAC_SHA1_32 {one}")).unwrap().key,
+                        keys.theirs
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn we_offer_keys_by_what_we_want() {
+        for (policy, profile, keys) in [
+            (SrtpPolicy::Off, "RTP/AVP", 0),
+            (SrtpPolicy::Optional, "RTP/AVP", 4),
+            (SrtpPolicy::Required, "RTP/SAVP", 4),
+        ] {
+            let mut ours = MediaDescription::new("192.0.2.9:5000".parse().unwrap());
+            ours.protect(policy, &mut Rng::new(&[1; 32]));
+            let offer = String::from_utf8(LocalOrigin { id: 1, version: 1 }.offer(&ours)).unwrap();
+            assert!(offer.contains(&format!("m=audio 5000 {profile} 8 0 101\r\n")), "{offer}");
+            assert_eq!(offer.matches("a=crypto:").count(), keys, "{offer}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Sessions and their dialogs (RFC 3261 12 to 15): what both directions share.
 use crate::{
-    Endpoint, MediaDescription, Negotiated, SessionEvent, SessionId, Transport,
+    Endpoint, MediaDescription, Negotiated, SessionEvent, SessionId, SrtpPolicy, Transport,
     cause::reason,
     endpoint::Due,
     message::{Draft, Extra, address, addresses, cseq, escape_user, printable, raw, socket_of, tag_of, text},
@@ -11,7 +11,7 @@ use crate::{
 use bytes::Bytes;
 use demarc_model::{Cause, Time};
 use sipx_sip::{HeaderName, Headers, Method, Request, Response, Uri};
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 /// Round-trip estimate T1, the longest gap T2 and the longest life of a message T4, RFC 3261 17.1.1.1 and table 4.
 const T1: Duration = Duration::from_millis(500);
@@ -180,6 +180,7 @@ pub(crate) struct Session {
     pub invite: Option<(u64, Request)>,
     pub offer: Option<Remote>,
     pub local: Option<MediaDescription>,
+    pub srtp: SrtpPolicy,
     pub media: Option<Negotiated>,
     pub early: Option<Vec<u8>>,
     pub origin: LocalOrigin,
@@ -205,6 +206,7 @@ impl Session {
             invite: None,
             offer: None,
             local: None,
+            srtp: SrtpPolicy::Off,
             media: None,
             early: None,
             origin: LocalOrigin { id: origin >> 2, version: 1 },
@@ -398,10 +400,19 @@ impl Endpoint {
         Bytes::from(format!("<sip:{}@{}{tail}>", escape_user(user), self.local(transport)))
     }
 
+    /// What we can in a session, with keys of its own where its trunk or user wants them.
+    pub fn description(&mut self, id: SessionId, addr: SocketAddr) -> MediaDescription {
+        let policy = self.sessions.get(&id).map_or(SrtpPolicy::Off, |session| session.srtp);
+        let mut ours = MediaDescription::new(addr);
+        ours.protect(policy, &mut self.rng);
+        ours
+    }
+
     /// Takes what the peer described as the answer to our offer.
     pub(crate) fn take_answer(&mut self, id: SessionId, body: &[u8]) -> Option<Negotiated> {
         let session = self.sessions.get_mut(&id)?;
-        let agreed = crate::sdp::negotiate(&Remote::parse(body).ok()?.media, session.local.as_ref()?).ok()?;
+        let answer = Remote::parse(body, session.srtp).ok()?;
+        let agreed = crate::sdp::negotiate(&answer.media, session.local.as_ref()?).ok()?;
         session.media = Some(agreed);
         Some(agreed)
     }

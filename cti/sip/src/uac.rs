@@ -1,6 +1,6 @@
 //! Calls that we make (RFC 3261 13.2), and what becomes of our requests.
 use crate::{
-    Endpoint, Invite, SessionEvent, SessionId, Target, Transport,
+    Endpoint, Invite, SessionEvent, SessionId, SrtpPolicy, Target, Transport,
     cause::{cause_of, reason, reason_cause},
     message::{Draft, escape_user, socket_of, tag_of, uri},
     session::{Branch, Dialog, Phase, SessionTimer},
@@ -39,15 +39,28 @@ impl Endpoint {
             self.over(now, id);
             return id;
         }
+        let policy = self.policy(&invite.target);
+        let mut offer = invite.offer.clone();
+        offer.protect(policy, &mut self.rng);
         let Some(session) = self.sessions.get_mut(&id) else { return id };
-        session.local = Some(invite.offer.clone());
-        let body = Bytes::from(session.origin.offer(&invite.offer));
+        let body = Bytes::from(session.origin.offer(&offer));
+        (session.local, session.srtp) = (Some(offer), policy);
         for leg in legs {
             self.start_branch(now, id, leg, &invite, body.clone());
         }
         self.set_timer(id, SessionTimer::Ring, now + self.config.ring_limit);
         self.settle(now, id);
         id
+    }
+
+    fn policy(&self, target: &Target) -> SrtpPolicy {
+        let found = match target {
+            Target::Trunk { trunk, .. } => {
+                self.config.trunks.iter().find(|known| known.name == *trunk).map(|trunk| trunk.srtp)
+            }
+            Target::User(name) => self.config.user(name).map(|user| user.srtp),
+        };
+        found.unwrap_or_default()
     }
 
     fn legs(&mut self, id: SessionId, target: &Target) -> Vec<Leg> {

@@ -1,6 +1,6 @@
 //! Requests that come in (RFC 3261 8.2): checks, admission, and where each goes.
 use crate::{
-    Endpoint, Output, Registration, SessionEvent, Source,
+    Endpoint, Output, Registration, SessionEvent, Source, SrtpPolicy,
     digest::{Algorithm, Authorization, Verdict},
     endpoint::Due,
     message::{
@@ -139,7 +139,12 @@ impl Endpoint {
         let Some(to) = user_of(&request.uri) else {
             return self.refuse(now, n, request, 404, "no number", &[]);
         };
-        let offer = match self.offer_of(request) {
+        let srtp = match (&source, trunk) {
+            (Source::User(name), _) => self.config.user(name).map(|user| user.srtp),
+            (_, at) => at.map(|at| self.config.trunks[at].srtp),
+        };
+        let srtp = srtp.unwrap_or_default();
+        let offer = match offer_of(request, srtp) {
             Ok(offer) => offer,
             Err((status, why, extra)) => return self.refuse(now, n, request, status, why, &extra),
         };
@@ -154,7 +159,7 @@ impl Endpoint {
         self.bind(id, &dialog.call_id);
         let described = offer.as_ref().map(|o| o.media.clone());
         if let Some(session) = self.sessions.get_mut(&id) {
-            session.trunk = trunk;
+            (session.trunk, session.srtp) = (trunk, srtp);
             session.dialog = Some(dialog);
             session.offer = offer;
             session.invite = Some((n, request.clone()));
@@ -164,34 +169,11 @@ impl Endpoint {
         self.tell(id, SessionEvent::Offered { source, to, from, offer: described });
     }
 
-    /// What the body offers, or the status that refuses it.
-    #[allow(clippy::type_complexity)]
-    pub(crate) fn offer_of(
-        &self,
-        request: &Request,
-    ) -> Result<Option<Remote>, (u16, &'static str, Vec<Extra>)> {
-        if request.body().is_empty() {
-            return Ok(None);
-        }
-        let kind = text(&request.headers, &HeaderName::ContentType).unwrap_or_default();
-        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let coded = text(&request.headers, &HeaderName::ContentEncoding);
-        if kind != "application/sdp" || coded.is_some_and(|c| !c.eq_ignore_ascii_case("identity")) {
-            let accept = vec![(HeaderName::Accept, Bytes::from_static(b"application/sdp"))];
-            return Err((415, "unknown body", accept));
-        }
-        match Remote::parse(request.body()) {
-            Ok(remote) => Ok(Some(remote)),
-            Err(SdpError::Syntax) => Err((400, "bad session description", Vec::new())),
-            Err(_) => Err((488, "no usable media", Vec::new())),
-        }
-    }
-
     /// From whom a call may come: a trunk by its address, or a user by digest. Answers when it is neither.
     fn admit(&mut self, now: Time, n: u64, hop: Hop, request: &Request) -> Option<(Source, Option<usize>)> {
         let from = address(&request.headers, &HeaderName::From).map(|a| a.uri);
         let user = from.as_ref().filter(|uri| self.is_ours(uri)).and_then(user_of);
-        let user = user.filter(|u| self.config.users.iter().any(|known| known.username == *u));
+        let user = user.filter(|u| self.config.user(u).is_some());
         let trunks = &self.config.trunks;
         let exact = trunks.iter().position(|t| t.peer == hop.remote);
         let by_address = trunks.iter().position(|t| t.admits(hop.remote.ip()));
@@ -341,6 +323,29 @@ impl Endpoint {
         } else if let Some(at) = self.registrar.next_expiry(user) {
             self.arm_bindings(at, user);
         }
+    }
+}
+
+/// What the body offers, or the status that refuses it.
+#[allow(clippy::type_complexity)]
+pub(crate) fn offer_of(
+    request: &Request,
+    policy: SrtpPolicy,
+) -> Result<Option<Remote>, (u16, &'static str, Vec<Extra>)> {
+    if request.body().is_empty() {
+        return Ok(None);
+    }
+    let kind = text(&request.headers, &HeaderName::ContentType).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let coded = text(&request.headers, &HeaderName::ContentEncoding);
+    if kind != "application/sdp" || coded.is_some_and(|c| !c.eq_ignore_ascii_case("identity")) {
+        let accept = vec![(HeaderName::Accept, Bytes::from_static(b"application/sdp"))];
+        return Err((415, "unknown body", accept));
+    }
+    match Remote::parse(request.body(), policy) {
+        Ok(remote) => Ok(Some(remote)),
+        Err(SdpError::Syntax) => Err((400, "bad session description", Vec::new())),
+        Err(_) => Err((488, "no usable media", Vec::new())),
     }
 }
 

@@ -3,7 +3,10 @@
 mod common;
 use common::*;
 use demarc_model::{Digit, Number, Time};
-use demarc_sip::{Endpoint, Output, Path, Registration, SessionEvent, SessionId, Source, Target, Transport};
+use demarc_sip::{
+    Endpoint, Invite, Output, Path, Registration, SessionEvent, SessionId, Source, SrtpPolicy, Target,
+    Transport, User,
+};
 
 struct Phone {
     endpoint: Endpoint,
@@ -328,7 +331,7 @@ fn a_call_to_a_user_rings_all_contacts_and_the_first_answer_wins() {
     register(&mut peer, 1, "Contact: <sip:1001@192.0.2.9>\n");
     peer.from = addr("203.0.113.8:8888");
     register(&mut peer, 2, "Contact: <sip:1001@192.0.2.8>\n");
-    let invite = demarc_sip::Invite { target: Target::User("1001".into()), ..call("") };
+    let invite = Invite { target: Target::User("1001".into()), ..call("") };
     let id = peer.endpoint.invite(peer.now, invite);
     let sent = peer.take();
     assert_eq!(sent.len(), 2);
@@ -366,7 +369,7 @@ fn a_challenged_call_and_registration_go_out_again_with_credentials() {
     for sha256 in [false, true] {
         server.sha256 = sha256;
         let mut client = config(A, B, Transport::Udp, 1);
-        client.trunks[0].credentials = Some(user("1001", "secret"));
+        client.trunks[0].credentials = Some(user("1001", "secret").credentials);
         client.trunks[0].register = Some(std::time::Duration::from_secs(60));
         client.domain = "192.0.2.2".into();
         let mut world = World::new(client, server.clone());
@@ -439,4 +442,76 @@ impl Phone {
         let all: Vec<Output> = std::iter::from_fn(|| self.endpoint.poll_output()).collect();
         all.iter().any(|o| matches!(o, Output::Close { .. }))
     }
+}
+
+/// The offer of a telephone that encrypts, with this letter all over its key.
+fn encrypted(letter: &str, direction: &str) -> String {
+    format!(
+        "v=0\no=- 1 1 IN IP4 192.0.2.9\ns=-\nc=IN IP4 192.0.2.9\nt=0 0\nm=audio 6000 RTP/SAVP 8\n\
+         a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{}\na={direction}\n",
+        letter.repeat(40)
+    )
+}
+
+fn our_key(answer: &str) -> String {
+    let line =
+        answer.lines().find_map(|line| line.strip_prefix("a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:"));
+    line.unwrap_or_else(|| panic!("no key of ours in {answer}")).to_owned()
+}
+
+/// RFC 4568 7.1.4: a key that stays is used on, a new one is answered with a new one.
+#[test]
+fn a_call_is_rekeyed_when_the_peer_asks_for_it() {
+    let mut config = config(A, B, Transport::Udp, 7);
+    config.trunks[0].srtp = SrtpPolicy::Required;
+    let mut peer = phone(B);
+    peer.endpoint = Endpoint::new(Time::ZERO, config);
+    let invite = request("INVITE", "sip:200@192.0.2.1", "i", 1, SDP, &encrypted("A", "sendrecv"));
+    peer.send(&invite.replace("<sip:1001@pbx", "<sip:555@carrier"));
+    let (id, _) = peer.event().unwrap();
+    let ours = peer.endpoint.description(id, addr("198.51.100.1:5000"));
+    peer.endpoint.answer(peer.now, id, ours).unwrap();
+    let ok = peer.take().remove(0);
+    assert!(ok.contains("m=audio 5000 RTP/SAVP 8\r\n"), "{ok}");
+    let (tag, mut key) = (tag(&ok), our_key(&ok));
+    peer.send(&within("ACK", 1, &tag, "", ""));
+    let rows = [
+        ("A", "sendonly", false),
+        ("A", "sendrecv", false),
+        ("B", "sendrecv", true),
+        ("A", "sendrecv", true),
+    ];
+    for (cseq, (theirs, direction, renewed)) in (2..).zip(rows) {
+        let ok = peer.send(&within("INVITE", cseq, &tag, SDP, &encrypted(theirs, direction)));
+        assert_eq!(our_key(&ok[0]) != key, renewed, "{theirs} {direction}: {ok:?}");
+        key = our_key(&ok[0]);
+        let Some((_, SessionEvent::Media(media))) = peer.event() else { panic!("{:?}", peer.event()) };
+        let keys = media.srtp.unwrap();
+        assert_eq!(keys.theirs.octets()[0], if theirs == "A" { 0 } else { 4 }, "BBBB is 0x04104104");
+        assert_eq!(keys.ours.octets().len(), 30);
+        peer.send(&within("ACK", cseq, &tag, "", ""));
+    }
+    assert_eq!(peer.status(&within("INVITE", 9, &tag, SDP, OFFER)), [488], "it is not made plain");
+}
+
+#[test]
+fn a_call_with_keys_of_its_own_goes_to_an_agent_who_wants_them() {
+    let mut peer = phone("203.0.113.9:7777");
+    let mut config = config(A, B, Transport::Udp, 7);
+    config.domain = "pbx.example".into();
+    config.realm = "pbx".into();
+    config.users.push(User { srtp: SrtpPolicy::Required, ..user("1001", "secret") });
+    peer.endpoint = Endpoint::new(Time::ZERO, config);
+    register(&mut peer, 1, "Contact: <sip:1001@192.0.2.9>\n");
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        let target = Target::User("1001".into());
+        peer.endpoint.invite(peer.now, Invite { target, ..call("1001") });
+        let invite = peer.take().remove(0);
+        assert!(invite.contains(" RTP/SAVP 8 0 101\r\n"), "{invite}");
+        keys.extend(invite.lines().filter_map(|l| l.split_once(" inline:")).map(|(_, key)| key.to_owned()));
+    }
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), 8, "four suites twice, each with a key of its own");
 }

@@ -185,6 +185,22 @@ pub struct Trunk {
     pub register: bool,
     /// Addresses that inbound calls are admitted from without a password; the host's own when left out.
     pub peers: Option<Vec<IpAddr>>,
+    /// `off`, `optional` or `required`.
+    #[serde(default)]
+    pub srtp: Srtp,
+}
+
+/// Whether sound is encrypted with keys in SDP (SDES).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Srtp {
+    /// Never.
+    #[default]
+    Off,
+    /// Where the other side can.
+    Optional,
+    /// Always: a call without is refused.
+    Required,
 }
 
 /// A SIP transport.
@@ -217,6 +233,9 @@ pub struct Agent {
     pub id: Spanned<String>,
     /// The telephone's password.
     pub password: Secret,
+    /// `off`, `optional` or `required`.
+    #[serde(default)]
+    pub srtp: Srtp,
 }
 
 /// `[[prompt]]`: one of `text` and `file`.
@@ -366,6 +385,21 @@ impl Config {
         Ok(config)
     }
 
+    /// What is allowed but should be known: keys of SRTP are in SDP, and neither UDP nor TCP hides it.
+    pub fn warnings(&self, path: &Path) -> Vec<String> {
+        let trunks = self.trunks.iter().map(|trunk| ("trunk", trunk.name.get_ref(), trunk.srtp));
+        let agents = self.agents.iter().map(|agent| ("agent", agent.id.get_ref(), agent.srtp));
+        let encrypted = trunks.chain(agents).filter(|(.., srtp)| *srtp != Srtp::Off);
+        let warning = |(kind, name, _): (&str, &String, Srtp)| {
+            format!(
+                "{}: warning: {kind} \"{name}\": the keys of SRTP can be read by whoever can read the signalling, which is \
+                 not encrypted; lead it through a tunnel or a network of your own",
+                path.display()
+            )
+        };
+        encrypted.map(warning).collect()
+    }
+
     /// The directory of recordings, where any are made.
     pub fn recordings(&self) -> Option<PathBuf> {
         let recording = self.recording.as_ref()?;
@@ -476,6 +510,25 @@ to = ["menu:main"]
         {
             Config::parse(Path::new("demarc.toml"), &out(from, to)).unwrap();
         }
+    }
+
+    #[test]
+    fn keys_in_clear_signalling_are_warned_of() {
+        let path = Path::new("demarc.toml");
+        let warned = |srtp: &str| {
+            let text =
+                GOOD.replace("password = \"secret\"", &format!("password = \"secret\"\nsrtp = \"{srtp}\""));
+            Config::parse(path, &text).unwrap().warnings(path)
+        };
+        assert!(warned("off").is_empty());
+        for srtp in ["optional", "required"] {
+            let warnings = warned(srtp);
+            assert!(warnings.len() == 1 && warnings[0].contains("agent \"1001\""), "{warnings:?}");
+        }
+        assert!(
+            error(&GOOD.replace("password = \"secret\"", "password = \"s\"\nsrtp = \"on\""))
+                .contains("required")
+        );
     }
 
     #[test]

@@ -72,8 +72,9 @@ impl Phone {
         let sip = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         sip.set_nonblocking(true)?;
         let local = sip.local_addr()?;
-        let seed = getrandom::u64().map_err(io::Error::from)?;
-        let mut config = Config::new("127.0.0.1", local, seed);
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(io::Error::from)?;
+        let mut config = Config::new("127.0.0.1", local, secret);
         let mut trunk = Trunk::new("demarc", daemon, Transport::Udp);
         trunk.credentials = Some(Credentials { username: user.into(), password: password.into() });
         trunk.register = Some(Duration::from_secs(300));

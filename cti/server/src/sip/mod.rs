@@ -11,7 +11,7 @@ use crate::{
     status::TrunkState,
 };
 use demarc_call::AgentEvent;
-use demarc_media::{Direction, RtpPorts, RtpRemote, RtpSocket};
+use demarc_media::{Direction, RtpPorts, RtpRemote, RtpSocket, SrtpKey, SrtpKeys, SrtpSuite};
 use demarc_model::{AgentId, Cause, Destination, LegCommand, LegEvent, LegId, Number, Origin};
 use demarc_sip::{
     Codec, Endpoint, Invite, MediaDescription, Negotiated, Output, Registration, SessionEvent, SessionId,
@@ -201,10 +201,11 @@ impl Running {
         offer: Option<MediaDescription>,
     ) {
         let leg = self.task.numbers.next();
-        let Some(state) = self.open_leg(leg) else {
+        let Some(mut state) = self.open_leg(leg) else {
             let now = self.task.clock.now();
             return self.task.endpoint.reject(now, session, 503, Some(Cause::RESOURCE_UNAVAILABLE));
         };
+        state.ours = self.task.endpoint.description(session, state.ours.addr);
         let agreed = match offer.map(|offer| demarc_sip::negotiate(&offer, &state.ours)) {
             Some(Ok(agreed)) => agreed,
             // The peer wants our offer: nothing is sent until its answer is there.
@@ -287,6 +288,7 @@ fn caller(source: Source, from: Option<Number>) -> (Origin, Option<Number>) {
 
 fn remote(media: &Negotiated) -> RtpRemote {
     RtpRemote {
+        srtp: media.srtp.map(keys),
         address: media.remote,
         codec: match media.codec {
             Codec::Pcma => demarc_media::Codec::Pcma,
@@ -305,6 +307,19 @@ fn remote(media: &Negotiated) -> RtpRemote {
     }
 }
 
+fn keys(agreed: demarc_sip::SrtpKeys) -> SrtpKeys {
+    SrtpKeys {
+        suite: match agreed.suite {
+            demarc_sip::SrtpSuite::AesCm128HmacSha1_80 => SrtpSuite::AesCm128HmacSha1_80,
+            demarc_sip::SrtpSuite::AesCm128HmacSha1_32 => SrtpSuite::AesCm128HmacSha1_32,
+            demarc_sip::SrtpSuite::AeadAes128Gcm => SrtpSuite::AeadAes128Gcm,
+            demarc_sip::SrtpSuite::AeadAes256Gcm => SrtpSuite::AeadAes256Gcm,
+        },
+        ours: SrtpKey::new(agreed.ours.octets()),
+        theirs: SrtpKey::new(agreed.theirs.octets()),
+    }
+}
+
 /// A stream whose other end is not known yet.
 fn nowhere() -> Negotiated {
     Negotiated {
@@ -314,6 +329,7 @@ fn nowhere() -> Negotiated {
         ptime: 20,
         send: false,
         receive: false,
+        srtp: None,
     }
 }
 

@@ -2,8 +2,8 @@
 #![allow(dead_code, reason = "each test file takes what it needs")]
 use demarc_model::{Number, Time};
 use demarc_sip::{
-    Config, ConnId, Credentials, Endpoint, Invite, MediaDescription, Output, Path, SessionEvent, SessionId,
-    Target, Transport, Trunk,
+    Config, ConnId, Endpoint, Invite, MediaDescription, Output, Path, SessionEvent, SessionId, Target,
+    Transport, Trunk, User,
 };
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -14,15 +14,15 @@ pub fn addr(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-pub fn config(me: &str, peer: &str, transport: Transport, seed: u64) -> Config {
-    let mut config = Config::new(&addr(me).ip().to_string(), addr(me), seed);
+pub fn config(me: &str, peer: &str, transport: Transport, seed: u8) -> Config {
+    let mut config = Config::new(&addr(me).ip().to_string(), addr(me), [seed; 32]);
     config.tcp = Some(addr(me));
     config.trunks.push(Trunk::new("peer", addr(peer), transport));
     config
 }
 
-pub fn user(name: &str, password: &str) -> Credentials {
-    Credentials { username: name.into(), password: password.into() }
+pub fn user(name: &str, password: &str) -> User {
+    User::new(name, password)
 }
 
 pub fn media(port: u16) -> MediaDescription {
