@@ -43,12 +43,15 @@ probe: packages-demo
 	cargo build --locked --bins -p hw-sim -p abi-probe
 	@tests/kernel/run.sh --simulator
 
-bench:
+# About ten minutes; the numbers mean something only while nothing else runs on the machine.
+BENCH = ./target/release/demarc bench media --seconds 3 --calls 100,300,1000,2000,2500,4000
+WITH := nothing,dtmf,record,dtmf+record,srtp,g722,opus
+bench: packages-demo
 	cargo build --release --locked -p demarc-server --bin demarc
-	./target/release/demarc bench media --calls 100,300,1000,2000,4000
-	./target/release/demarc bench media --calls 100,300,1000,2000,4000 --shared 32
+	$(BENCH) --with $(WITH)
+	$(BENCH) --shared 32
+	$(BENCH) --kind channel --with $(WITH)
 	cargo bench --locked -p hw-sim --bench sim
-	cargo bench --locked -p demarc-dsp --bench detectors
 
 check:
 	cargo fmt --all -- --check

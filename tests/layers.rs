@@ -22,7 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("demarc-call", &["demarc-model", "demarc-acd", "demarc-ivr"]),
     ("demarc-store", &["demarc-model", "demarc-call"]),
     ("hw-sim", &["dahdi-abi", "demarc-model", "demarc-dsp"]),
-    ("demarc-bench", &["demarc-model", "demarc-media"]),
+    ("demarc-bench", &["dahdi-abi", "demarc-model", "demarc-board", "demarc-dsp", "demarc-media"]),
     (
         "demarc-server",
         &[

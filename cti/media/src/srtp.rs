@@ -140,6 +140,16 @@ impl<S: Socket> SrtpSocket<S> {
     pub fn new(inner: S, keys: Option<&SrtpKeys>) -> SrtpSocket<S> {
         SrtpSocket { inner, secure: keys.map(Secure::new) }
     }
+
+    /// The other socket.
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// The same, to be changed.
+    pub fn inner_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
 }
 
 impl<S: Socket> Socket for SrtpSocket<S> {

@@ -1,10 +1,10 @@
 //! `demarc bench media`: what the media engine costs on this machine, beside a bare forwarder of the same datagrams.
 
-use demarc_bench::{BenchError, Row};
+use demarc_bench::{BenchError, Kind, Progress, Role, Row, Setup, With};
 use std::{
+    collections::BTreeMap,
     fs,
-    io::{self, Write},
-    path::Path,
+    io::{self, IsTerminal, Write},
     thread,
 };
 
@@ -16,6 +16,10 @@ pub struct Options {
     pub seconds: u64,
     /// RTP ports that the engine's legs share; 0 for a port a leg.
     pub shared: usize,
+    /// What is joined in each call.
+    pub kind: Kind,
+    /// What else is done, a row each.
+    pub with: Vec<With>,
     /// One JSON object a row instead of a table.
     pub json: bool,
 }
@@ -31,40 +35,89 @@ pub enum MediaBenchError {
     System(#[from] io::Error),
 }
 
+/// Milliseconds of processor time in a second: what takes this much more than there are is left out of a table of
+/// several rows, as a queue that only grows tells nothing.
+const PROCESSOR: f64 = 1000.0;
+const TOO_MUCH: f64 = 1.3;
+
 /// Measures and tells, row by row.
 ///
 /// # Errors
 /// When a part of the measurement cannot do its work.
 pub fn run(options: &Options) -> Result<bool, MediaBenchError> {
     let program = std::env::current_exe()?;
-    let mut out = io::stdout();
+    let mut table = Table { json: options.json, out: io::stdout(), costs: BTreeMap::new() };
     if !options.json {
-        writeln!(out, "{}\n", machine())?;
-        writeln!(out, "| {} |\n|{}", HEADS.join(" | "), "---|".repeat(HEADS.len()))?;
+        writeln!(table.out, "\n{}\n", machine(options))?;
+        writeln!(table.out, "| {} |\n|{}", HEADS.join(" | "), "---|".repeat(HEADS.len()))?;
     }
     for calls in &options.calls {
-        let row = measure(&program, options, *calls)?;
-        match options.json {
-            true => writeln!(out, "{}", serde_json::to_string(&row).map_err(io::Error::other)?)?,
-            false => writeln!(out, "{}", table_row(&row))?,
-        }
+        let setup = Setup { shared: options.shared, ..Setup::new(options.kind, *calls, options.seconds) };
+        let with = table.possible(*calls, &options.with)?;
+        demarc_bench::measure(&program, &["bench", "part"], &setup, &with, |progress| match progress {
+            Progress::Measuring(role, setup) => told(role, setup),
+            Progress::Row(row) => table.row(&row),
+        })?;
     }
     Ok(true)
 }
 
-fn measure(program: &Path, options: &Options, calls: usize) -> Result<Row, BenchError> {
-    demarc_bench::measure(program, &["bench", "part"], calls, options.seconds, options.shared, None)
+/// A line on the terminal, for whoever waits.
+fn told(role: Role, setup: &Setup) -> Result<(), MediaBenchError> {
+    let what = match role {
+        Role::Engine => format!("engine, with {}", setup.with),
+        _ => "bare forwarder".into(),
+    };
+    let end = if io::stderr().is_terminal() { "\x1b[K\r" } else { "\n" };
+    Ok(write!(io::stderr(), "measuring {} calls, {}: {what}{end}", setup.calls, setup.kind)?)
 }
 
-const HEADS: [&str; 12] = [
+struct Table {
+    json: bool,
+    out: io::Stdout,
+    /// What a call cost so far.
+    costs: BTreeMap<String, f64>,
+}
+
+impl Table {
+    /// Those of which so many calls are not far beyond one processor.
+    fn possible(&mut self, calls: usize, with: &[With]) -> Result<Vec<With>, MediaBenchError> {
+        let mut possible = Vec::new();
+        for with in with {
+            let cost = self.costs.get(&with.to_string()).map_or(0.0, |ms| ms * calls as f64);
+            if cost <= PROCESSOR * TOO_MUCH {
+                possible.push(*with);
+            } else {
+                let processors = cost / PROCESSOR;
+                let text = format!("left out: {calls} calls with {with} take {processors:.1} processors");
+                writeln!(io::stderr(), "{text}")?;
+            }
+        }
+        Ok(possible)
+    }
+
+    fn row(&mut self, row: &Row) -> Result<(), MediaBenchError> {
+        self.costs.insert(row.with.clone(), row.ms_cpu_per_call_second);
+        let text = match self.json {
+            true => serde_json::to_string(row).map_err(io::Error::other)?,
+            false => table_row(row),
+        };
+        Ok(writeln!(self.out, "{text}")?)
+    }
+}
+
+const HEADS: [&str; 15] = [
     "calls",
+    "with",
     "ms CPU a call-second",
-    "floor, a socket a leg",
+    "floor",
     "floor, shared sockets",
     "µs a packet",
     "calls a core",
     "lost",
     "p50 ms",
+    "p99 ms",
+    "to the channel, p50 ms",
     "p99 ms",
     "octets a call",
     "late ticks",
@@ -73,16 +126,20 @@ const HEADS: [&str; 12] = [
 
 fn table_row(row: &Row) -> String {
     let ms = row.ms_cpu_per_call_second;
+    let some = |value: Option<f64>| value.map_or("—".into(), |value| format!("{value:.2}"));
     let cells = [
         row.calls.to_string(),
+        row.with.clone(),
         format!("{ms:.3}"),
         format!("{:.3}", row.floor_ms_cpu_per_call_second),
-        format!("{:.3}", row.floor_shared_ms_cpu_per_call_second),
-        format!("{:.2}", ms * 10.0), // 100 packets a call-second
-        format!("{:.0}", 1000.0 / ms.max(0.001)),
+        row.floor_shared_ms_cpu_per_call_second.map_or("—".into(), |ms| format!("{ms:.3}")),
+        format!("{:.2}", ms * 10.0), // 100 packets, or packets and blocks, a call-second
+        format!("{:.0}", PROCESSOR / ms.max(0.001)),
         row.lost.to_string(),
         format!("{:.2}", row.delay_p50_ms),
         format!("{:.2}", row.delay_p99_ms),
+        some(row.delay_to_channel_p50_ms),
+        some(row.delay_to_channel_p99_ms),
         row.bytes_per_call.to_string(),
         row.late_ticks.to_string(),
         format!("{:.1}", row.generator_behind_ms),
@@ -90,17 +147,23 @@ fn table_row(row: &Row) -> String {
     format!("| {} |", cells.join(" | "))
 }
 
-/// The machine in one line: numbers mean nothing without it.
-fn machine() -> String {
+/// What is measured, and the machine in one line: numbers mean nothing without it.
+fn machine(options: &Options) -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let info = read("/proc/cpuinfo");
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
     let processors = thread::available_parallelism().map_or(0, usize::from);
     let kernel = read("/proc/sys/kernel/osrelease");
     let load = read("/proc/loadavg");
+    let what = match (options.kind, options.shared) {
+        (Kind::Rtp, 0) => "RTP to RTP, a socket a leg".into(),
+        (Kind::Rtp, shared) => format!("RTP to RTP, {shared} shared ports"),
+        (Kind::Channel, 0) => "channel to RTP, a socket a call".into(),
+        (Kind::Channel, shared) => format!("channel to RTP, {shared} shared ports"),
+    };
     format!(
-        "{} × {}, Linux {}, load {}; G.711 at 20 ms, both ways, over the loopback; forwarder on one processor, generator on another",
-        processors,
+        "{what}: blocks of 20 ms both ways, over the loopback; forwarder on one processor, generator on another.\n\
+         {processors} × {}, Linux {}, load {}",
         model.unwrap_or("unknown processor"),
         kernel.trim(),
         load.split(' ').next().unwrap_or_default(),

@@ -93,7 +93,7 @@ enum Command {
 enum Bench {
     /// The media engine beside a bare forwarder of the same datagrams, measured in turn.
     Media {
-        /// Calls, of two RTP legs each; several numbers with commas for several rows.
+        /// Calls, of two legs each; several numbers with commas for several rows.
         #[arg(long, value_delimiter = ',', default_value = "100", value_parser = clap::value_parser!(u16).range(1..=8000))]
         calls: Vec<u16>,
         /// Seconds that each forwarder is measured for.
@@ -102,6 +102,13 @@ enum Bench {
         /// RTP ports that the engine's legs share, instead of a port a leg.
         #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1000))]
         shared: u16,
+        /// What is joined in each call: `rtp` for two RTP streams, `channel` for a board's channel and one.
+        #[arg(long, default_value = "rtp")]
+        kind: demarc_bench::Kind,
+        /// What else is done in each call, several with commas for several rows: `nothing`, `dtmf`, `record`, `srtp`,
+        /// `g722`, `opus`, and some of them joined by `+`.
+        #[arg(long, value_delimiter = ',', default_value = "nothing")]
+        with: Vec<demarc_bench::With>,
         /// Print one JSON object a row.
         #[arg(long)]
         json: bool,
@@ -262,9 +269,9 @@ async fn stop(daemon: Daemon) -> ExitCode {
 
 fn run_bench(what: Bench) -> ExitCode {
     match what {
-        Bench::Media { calls, seconds, shared, json } => {
+        Bench::Media { calls, seconds, shared, kind, with, json } => {
             let calls = calls.into_iter().map(usize::from).collect();
-            ended(bench::run(&bench::Options { calls, seconds, shared: shared.into(), json }))
+            ended(bench::run(&bench::Options { calls, seconds, shared: shared.into(), kind, with, json }))
         }
         Bench::Part { part } => ended(demarc_bench::run_part(&part).map(|()| true)),
     }

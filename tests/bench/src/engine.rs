@@ -1,63 +1,175 @@
 //! The media engine with as many calls as asked for, as a program of its own.
 
-use crate::{Line, Parts, Ports, floor};
-use demarc_media::{Codec, Engine, EngineConfig, EngineHandle, RtpRemote, RtpSocket, SharedPort};
-use demarc_model::{LegId, MediaCommand};
-use std::{error::Error, io, time::Duration};
+use crate::{Line, Ports, floor, lines::Lines, load, setup::Parts, sound};
+use demarc_board::BearerChannel;
+use demarc_media::{
+    Engine, EngineConfig, EngineError, EngineHandle, RtpRemote, RtpSocket, SharedPort, Totals,
+};
+use demarc_model::{ChannelNo, LegId, MediaCommand, MediaEvent};
+use std::{
+    error::Error,
+    fs, io,
+    net::UdpSocket,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// Commands that are given before the engine is waited for: its queue is bounded.
+const AT_ONCE: usize = 512;
+
+/// What the engines tell of recordings.
+#[derive(Default)]
+struct Recorded {
+    millis: AtomicU64,
+    lost_millis: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Recorded {
+    fn take(&self, event: &MediaEvent) {
+        match event {
+            MediaEvent::Recorded { millis, lost_millis, .. } => {
+                self.millis.fetch_add(*millis, Ordering::Relaxed);
+                self.lost_millis.fetch_add(*lost_millis, Ordering::Relaxed);
+            }
+            MediaEvent::RecordingFailed { .. } => drop(self.failed.fetch_add(1, Ordering::Relaxed)),
+            _ => {}
+        }
+    }
+}
 
 /// Runs until the end of its input, then tells its counters.
 ///
 /// # Errors
 /// When a socket cannot be had or the engine does not take a command.
-pub fn run(parts: &Parts) -> Result<(), Box<dyn Error>> {
-    let mut config = EngineConfig::default();
-    config.gather = parts.gather.map_or(config.gather, Duration::from_micros);
-    config.core.max_legs = parts.calls * 2 + 2;
-    let engine = Engine::spawn(config, Box::new(|_| {}))?;
-    let sockets: Vec<RtpSocket> = match parts.shared {
-        0 => floor::sockets(parts.calls * 2)?.into_iter().map(RtpSocket::Own).collect(),
-        count => shared(&engine, count, parts.calls * 2)?,
-    };
+pub(crate) fn run(parts: &Parts) -> Result<(), Box<dyn Error>> {
+    let recorded = Arc::new(Recorded::default());
+    let engines: Vec<EngineHandle> = (0..parts.setup.threads.max(1))
+        .map(|_| {
+            let recorded = recorded.clone();
+            Engine::spawn(config(parts), Box::new(move |event| recorded.take(&event)))
+        })
+        .collect::<Result<_, _>>()?;
+    let sockets = sockets(parts, &engines)?;
     let ports = sockets.iter().map(|socket| Ok(socket.local_addr()?.port())).collect::<io::Result<_>>()?;
     let before = resident();
-    for (number, socket) in sockets.into_iter().enumerate() {
-        let (leg, remote) = (LegId(number as u64), RtpRemote::new(parts.far(number).into(), Codec::Pcma));
-        let remote = RtpRemote { dtmf_payload_type: Some(101), ..remote };
-        engine.attach_rtp(leg, socket, remote)?;
-        if number % 2 == 1 {
-            engine.command(MediaCommand::Join { a: LegId(number as u64 - 1), b: leg })?;
-        }
-        if number % 512 == 511 {
-            engine.stats()?; // the queue of commands is bounded
-        }
-    }
-    engine.stats()?;
+    attach(parts, &engines, sockets)?;
+    let late = |engines: &[EngineHandle]| -> Result<u64, EngineError> {
+        engines.iter().map(|engine| Ok(engine.stats()?.totals.late_ticks)).sum()
+    };
+    let late_before = late(&engines)?; // a thousand calls that begin at once are another measurement
     let ended = crate::tell(&Ports { ports });
     while !ended() {
         std::thread::sleep(Duration::from_millis(50));
     }
-    let totals = engine.stats()?.totals;
-    let line = Line { late_ticks: totals.late_ticks, bytes: resident().saturating_sub(before) };
+    let bytes = resident().saturating_sub(before);
+    let late_ticks = late(&engines)? - late_before;
+    let mut line = Line { bytes, late_ticks, ..Line::default() };
+    for engine in &engines {
+        line.add(&engine.stats()?.totals);
+        engine.stop();
+    }
+    line.recorded_ms = recorded.millis.load(Ordering::Relaxed);
+    line.recording_lost_ms = recorded.lost_millis.load(Ordering::Relaxed);
+    line.recordings_failed = recorded.failed.load(Ordering::Relaxed);
     println!("{}", serde_json::to_string(&line)?);
-    engine.stop();
     Ok(())
 }
 
-/// Shared ports for so many legs; the two legs of a call are at different ones.
-fn shared(engine: &EngineHandle, count: usize, legs: usize) -> Result<Vec<RtpSocket>, Box<dyn Error>> {
-    let sockets = floor::sockets(count)?;
-    let addresses = sockets.iter().map(|socket| socket.local_addr()).collect::<io::Result<Vec<_>>>()?;
-    for socket in sockets {
-        engine.add_shared(socket)?;
+fn config(parts: &Parts) -> EngineConfig {
+    let mut config = EngineConfig::default();
+    let setup = &parts.setup;
+    config.gather = setup.gather.map_or(config.gather, Duration::from_micros);
+    config.tick = setup.tick.map_or(config.tick, Duration::from_millis);
+    config.core.max_legs = setup.legs() + 2;
+    config.recordings = setup.with.record.then(|| parts.directory.join("recordings"));
+    config
+}
+
+/// A socket for each leg, save that a line's stays unused.
+fn sockets(parts: &Parts, engines: &[EngineHandle]) -> Result<Vec<RtpSocket>, Box<dyn Error>> {
+    let setup = &parts.setup;
+    if setup.shared == 0 || setup.with.srtp {
+        return Ok(floor::sockets(setup.legs())?.into_iter().map(RtpSocket::Own).collect());
     }
-    Ok((0..legs)
-        .map(|leg| RtpSocket::Shared(SharedPort((leg % count) as u16), addresses[leg % count]))
+    let ports = floor::sockets(setup.shared)?;
+    let addresses = ports.iter().map(UdpSocket::local_addr).collect::<io::Result<Vec<_>>>()?;
+    for port in ports {
+        engines[0].add_shared(port)?;
+    }
+    let place = |leg: usize| leg % setup.shared; // the two legs of a call are at different ones
+    Ok((0..setup.legs())
+        .map(|leg| RtpSocket::Shared(SharedPort(place(leg) as u16), addresses[place(leg)]))
         .collect())
+}
+
+fn attach(parts: &Parts, engines: &[EngineHandle], sockets: Vec<RtpSocket>) -> Result<(), Box<dyn Error>> {
+    let lines = Lines::new(&parts.directory);
+    for (number, socket) in sockets.into_iter().enumerate() {
+        let call = number / 2;
+        let engine = &engines[call % engines.len()];
+        if parts.setup.is_line(number) {
+            attach_line(engine, &lines, number)?;
+        } else {
+            attach_rtp(parts, engine, number, socket)?;
+        }
+        let leg = LegId(number as u64);
+        if number % 2 == 1 {
+            let first = LegId(number as u64 - 1);
+            engine.command(MediaCommand::Join { a: first, b: leg })?;
+            if parts.setup.with.record {
+                engine.command(MediaCommand::Record { leg: first, file: format!("{call}.wav") })?;
+            }
+        }
+        if number % AT_ONCE == AT_ONCE - 1 {
+            engines.iter().try_for_each(|engine| engine.stats().map(drop))?;
+        }
+    }
+    Ok(engines.iter().try_for_each(|engine| engine.stats().map(drop))?)
+}
+
+/// A leg keeps its channel when another one comes into the pool under its number.
+fn attach_line(engine: &EngineHandle, lines: &Lines, number: usize) -> Result<(), Box<dyn Error>> {
+    let channel = ChannelNo::new((number % usize::from(ChannelNo::MAX)) as u16 + 1);
+    let channel = channel.ok_or("no number of a channel")?;
+    engine.add_channel(channel, BearerChannel::open(lines, channel)?)?;
+    Ok(engine.attach_channel(LegId(number as u64), channel)?)
+}
+
+fn attach_rtp(
+    parts: &Parts,
+    engine: &EngineHandle,
+    number: usize,
+    socket: RtpSocket,
+) -> Result<(), EngineError> {
+    let Parts { setup, .. } = parts;
+    let codec = sound::codec(setup.coding(number));
+    let mut remote = RtpRemote::new(parts.far(number).into(), codec);
+    remote.dtmf_payload_type = (!setup.with.dtmf).then_some(101);
+    let leg = LegId(number as u64);
+    match socket {
+        RtpSocket::Own(socket) if setup.with.srtp => {
+            engine.attach_srtp(leg, socket, remote, load::keys(number, false))
+        }
+        socket => engine.attach_rtp(leg, socket, remote),
+    }
+}
+
+impl Line {
+    fn add(&mut self, totals: &Totals) {
+        self.real_time = totals.real_time;
+        self.digits += totals.legs.digits;
+        self.underruns += totals.legs.underruns;
+        self.overruns += totals.legs.overruns;
+    }
 }
 
 /// Octets of this process that are in memory.
 fn resident() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
     pages * 4096
 }

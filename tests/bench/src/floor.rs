@@ -1,9 +1,13 @@
 //! The bare forwarder: what the kernel alone costs. It looks at nothing in a datagram.
 
 use crate::{
-    Parts, Ports,
-    mmsg::{Batch, Epoll},
+    Ports,
+    lines::Ends,
+    load,
+    mmsg::{self, Batch, Epoll},
+    setup::Parts,
 };
+use demarc_media::BLOCK;
 use std::{
     collections::HashMap,
     io,
@@ -12,6 +16,10 @@ use std::{
 
 /// Shared sockets a side, as in the figures that are compared with.
 pub const SHARED: usize = 20;
+/// Nanoseconds from block to block.
+const TICK: u64 = 20_000_000;
+/// Octets of an RTP header.
+const HEADER: usize = 12;
 
 /// A socket for each leg of so many calls, bound and never blocking.
 pub(crate) fn sockets(count: usize) -> io::Result<Vec<UdpSocket>> {
@@ -28,17 +36,70 @@ pub(crate) fn sockets(count: usize) -> io::Result<Vec<UdpSocket>> {
 ///
 /// # Errors
 /// When the system gives no socket.
-pub fn socket_a_leg(parts: &Parts) -> io::Result<()> {
-    let sockets = sockets(parts.calls * 2)?;
+pub(crate) fn socket_a_leg(parts: &Parts) -> io::Result<()> {
+    let sockets = sockets(parts.setup.legs())?;
     let mut epoll = Epoll::new()?;
     sockets.iter().enumerate().for_each(|(number, socket)| epoll.add(socket, number));
     let remote: Vec<_> = (0..sockets.len()).map(|leg| parts.far(leg)).collect();
     let ended = crate::tell(&Ports::of(&sockets)?);
     let mut data = [0; 2048];
+    let mut count = 0;
     while !ended() {
         for leg in epoll.wait(100) {
-            if let Ok((length, _)) = sockets[leg].recv_from(&mut data) {
-                let _ = sockets[leg ^ 1].send_to(&data[..length], remote[leg ^ 1]); // lost datagrams are counted by the other side
+            let Ok((length, _)) = sockets[leg].recv_from(&mut data) else { continue };
+            count += 1;
+            for to in targets(parts, leg, count) {
+                let _ = sockets[to].send_to(&data[..length], remote[to]); // lost datagrams are counted by the other side
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The leg that a leg's packet is for, save where faults are wanted.
+fn targets(parts: &Parts, leg: usize, count: usize) -> impl Iterator<Item = usize> + use<> {
+    let (to, times) = match count % 10 {
+        3 if parts.setup.faulty => (leg ^ 1, 0),
+        5 if parts.setup.faulty => (leg ^ 1, 2),
+        7 if parts.setup.faulty => (((leg ^ 1) + 2) % parts.setup.legs(), 1),
+        _ => (leg ^ 1, 1),
+    };
+    std::iter::repeat_n(to, times)
+}
+
+/// A channel and a socket a call: the channels are read once in 20 ms, the sockets when epoll tells.
+///
+/// # Errors
+/// When the system gives no socket or channel.
+pub(crate) fn channels(parts: &Parts) -> io::Result<()> {
+    let calls = parts.setup.calls;
+    let sockets = sockets(parts.setup.legs())?;
+    let mut ends: Vec<Ends> =
+        (0..calls).map(|call| Ends::engine(&parts.directory, call)).collect::<io::Result<_>>()?;
+    let mut epoll = Epoll::new()?;
+    (0..calls).for_each(|call| epoll.add(&sockets[2 * call + 1], call));
+    let remote: Vec<_> = (0..calls).map(|call| parts.far(2 * call + 1)).collect();
+    let ended = crate::tell(&Ports::of(&sockets)?);
+    let (mut data, mut sequence) = ([0; 2048], 0_u16);
+    let mut due = mmsg::clock(libc::CLOCK_MONOTONIC) + TICK;
+    while !ended() {
+        let left = due.saturating_sub(mmsg::clock(libc::CLOCK_MONOTONIC));
+        for call in epoll.wait((left / 1_000_000) as i32) {
+            if let Ok((length, _)) = sockets[2 * call + 1].recv_from(&mut data)
+                && length == HEADER + BLOCK
+            {
+                ends[call].write(&data[HEADER..length]); // what finds no room is counted by the other side
+            }
+        }
+        if mmsg::clock(libc::CLOCK_MONOTONIC) < due {
+            continue;
+        }
+        due += TICK;
+        sequence = sequence.wrapping_add(1);
+        for call in 0..calls {
+            if ends[call].read(&mut data[HEADER..HEADER + BLOCK]) {
+                load::header(&mut data, 2 * call, sequence, None);
+                let _ = sockets[2 * call + 1].send_to(&data[..HEADER + BLOCK], remote[call]);
             }
         }
     }
@@ -49,19 +110,19 @@ pub fn socket_a_leg(parts: &Parts) -> io::Result<()> {
 ///
 /// # Errors
 /// When the system gives no socket.
-pub fn shared(parts: &Parts) -> io::Result<()> {
+pub(crate) fn shared(parts: &Parts) -> io::Result<()> {
+    let all_legs = parts.setup.legs();
     let sockets = sockets(SHARED * 2)?;
     for socket in &sockets {
-        crate::mmsg::set_option(socket, libc::SO_RCVBUFFORCE, 4 << 20);
+        mmsg::set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 4 << 20);
     }
     let place = |leg: usize| leg / 2 % SHARED * 2 + leg % 2;
-    let legs: HashMap<SocketAddrV4, usize> = (0..parts.calls * 2).map(|leg| (parts.far(leg), leg)).collect();
-    let remote: Vec<_> = (0..parts.calls * 2).map(|leg| parts.far(leg)).collect();
+    let legs: HashMap<SocketAddrV4, usize> = (0..all_legs).map(|leg| (parts.far(leg), leg)).collect();
+    let remote: Vec<_> = (0..all_legs).map(|leg| parts.far(leg)).collect();
     let mut epoll = Epoll::new()?;
     sockets.iter().enumerate().for_each(|(number, socket)| epoll.add(socket, number));
     let all = Ports::of(&sockets)?;
-    let ended =
-        crate::tell(&Ports { ports: (0..parts.calls * 2).map(|leg| all.ports[place(leg)]).collect() });
+    let ended = crate::tell(&Ports { ports: (0..all_legs).map(|leg| all.ports[place(leg)]).collect() });
     let mut incoming = Batch::new(64);
     let mut outgoing = Batch::new(64);
     while !ended() {

@@ -2,67 +2,43 @@
 //! load generator are processes of their own, each on its own processor, so that only the forwarder's time is counted.
 #![allow(clippy::print_stdout)] // the parts speak to each other by lines on pipes
 
-pub mod engine;
-pub mod floor;
-pub mod load;
+mod engine;
+mod floor;
+mod lines;
+mod load;
 mod mmsg;
 mod run;
+mod setup;
+mod sound;
+mod tally;
 
-pub use run::{BenchError, Row, measure};
+pub use run::{BenchError, Progress, Row, measure, measure_floor};
 use serde::{Deserialize, Serialize};
+use setup::Parts;
+pub use setup::{Coding, Kind, Role, Setup, With};
 use std::{
     io::{self, Read},
-    net::{Ipv4Addr, SocketAddrV4, UdpSocket},
+    net::{Ipv4Addr, UdpSocket},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-/// Which program a process is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Role {
-    /// The media engine.
-    Engine,
-    /// The bare forwarder with a socket a leg.
-    Floor,
-    /// The bare forwarder with shared sockets.
-    SharedFloor,
-    /// The telephones.
-    Load,
-}
-
-/// What a part is told when it is started.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Parts {
-    /// What it is.
-    pub role: Role,
-    /// Calls, of two legs each.
-    pub calls: usize,
-    /// Seconds that are counted.
-    pub seconds: u64,
-    /// RTP sockets that the engine's legs share; 0 for a socket a leg.
-    pub shared: usize,
-    /// Microseconds that the engine lets packets gather; its own choice when `None`.
-    pub gather: Option<u64>,
-    /// Ports of the telephones' sockets.
-    pub far: Vec<u16>,
-}
-
-impl Parts {
-    /// Where the telephone of a leg is.
-    pub(crate) fn far(&self, leg: usize) -> SocketAddrV4 {
-        SocketAddrV4::new(Far::address(leg), self.far[leg % self.far.len()])
-    }
-}
-
 /// The telephones' addresses.
 pub(crate) struct Far;
 
 impl Far {
+    const FIRST: u32 = 0x7F01_0000;
+
     /// One for each leg, from 127.1.0.0 on.
     pub fn address(leg: usize) -> Ipv4Addr {
-        Ipv4Addr::from(0x7F01_0000 + leg as u32)
+        Ipv4Addr::from(Far::FIRST + leg as u32)
+    }
+
+    /// The leg of an address.
+    pub fn leg(address: Ipv4Addr) -> Option<usize> {
+        u32::from(address).checked_sub(Far::FIRST).map(|leg| leg as usize)
     }
 }
 
@@ -79,23 +55,22 @@ impl Ports {
     }
 }
 
-/// What the telephones saw.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Verdict {
-    pub sent: u64,
-    pub received: u64,
-    pub misled: u64,
-    pub delay_p50_ms: f64,
-    pub delay_p99_ms: f64,
-    pub generator_behind_ms: f64,
-}
-
 /// What the engine says at its end.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Line {
+    pub real_time: bool,
     pub late_ticks: u64,
     pub bytes: u64,
+    pub digits: u64,
+    pub underruns: u64,
+    pub overruns: u64,
+    pub recorded_ms: u64,
+    pub recording_lost_ms: u64,
+    pub recordings_failed: u64,
 }
+
+/// Descriptors that the largest measurement needs.
+const DESCRIPTORS: u64 = 65_536;
 
 /// Runs as one part of a measurement, told by a line of JSON as [`measure`] starts it.
 ///
@@ -104,20 +79,16 @@ pub(crate) struct Line {
 pub fn run_part(parts: &str) -> io::Result<()> {
     let parts: Parts = serde_json::from_str(parts)?;
     mmsg::pin(usize::from(parts.role == Role::Load));
-    match parts.role {
-        Role::Engine => engine::run(&parts).map_err(engine::failed),
-        Role::Floor => {
-            mmsg::real_time();
-            floor::socket_a_leg(&parts)
-        }
-        Role::SharedFloor => {
-            mmsg::real_time();
-            floor::shared(&parts)
-        }
-        Role::Load => {
-            mmsg::real_time();
-            load::run(&parts)
-        }
+    mmsg::raise_descriptors(DESCRIPTORS);
+    if parts.role != Role::Engine {
+        mmsg::real_time(); // the engine asks for it itself
+    }
+    match (parts.role, parts.setup.kind) {
+        (Role::Engine, _) => engine::run(&parts).map_err(engine::failed),
+        (Role::Floor, Kind::Rtp) => floor::socket_a_leg(&parts),
+        (Role::Floor, Kind::Channel) => floor::channels(&parts),
+        (Role::SharedFloor, _) => floor::shared(&parts),
+        (Role::Load, _) => load::run(&parts),
     }
 }
 

@@ -1,12 +1,18 @@
-//! The telephones: they send 50 packets a second each, evenly over time, and note when each comes out on the other side.
+//! The telephones and the lines: each says a block in 20 ms, evenly over time, and it is noted when each comes out on the
+//! other side.
 
 use crate::{
-    Far, Parts, Ports, Verdict,
+    Far, Ports,
+    lines::Ends,
     mmsg::{self, Batch},
+    setup::{Coding, Parts, Setup},
+    sound::{self, Sound},
+    tally::{Tally, Verdict},
 };
+use demarc_media::{BLOCK, Socket, SrtpKey, SrtpKeys, SrtpSocket, SrtpSuite};
 use std::{
     io::{self, BufRead, Write},
-    net::{Ipv4Addr, SocketAddrV4, UdpSocket},
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket},
 };
 
 /// Sockets of all telephones: each telephone has an IP address of its own in 127.0.0.0/8 instead.
@@ -17,109 +23,149 @@ const PERIOD: u64 = 20_000_000;
 const STEPS: usize = (PERIOD / STEP) as usize;
 /// Seconds before the counting begins.
 const WARM_UP: u64 = 1;
+/// Steps after its end, in which what is on its way may come out.
+const REST: u64 = 1600;
 const HEADER: usize = 12;
-const PACKET: usize = HEADER + 160;
+/// Channels of a span: they have one clock.
+const SPAN: usize = 30;
 
 struct Load {
+    setup: Setup,
+    sound: Sound,
+    tally: Tally,
     sockets: Vec<UdpSocket>,
     to: Vec<SocketAddrV4>,
-    from: Vec<Ipv4Addr>,
-    sequence: Vec<u16>,
+    srtp: Vec<SrtpSocket<Wire>>,
+    lines: Vec<Ends>,
+    /// The number of the first packet that came out at a leg whose codec carries no marks.
+    first: Vec<Option<u16>>,
+    /// Blocks that a line has heard.
+    blocks: Vec<u16>,
     outgoing: Batch,
     incoming: Batch,
-    /// The time on which counting began, 0 before it.
-    counting: u64,
-    sent: u64,
-    received: u64,
-    misled: u64,
-    delays: Vec<u32>,
 }
 
 /// Tells its ports, takes the forwarder's, sends and counts.
 ///
 /// # Errors
 /// When the system gives no socket, or the starting program ends.
-pub fn run(parts: &Parts) -> io::Result<()> {
-    let sockets: Vec<_> = (0..SOCKETS)
-        .map(|_| {
-            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-            socket.set_nonblocking(true)?;
-            mmsg::set_option(&socket, libc::SO_RCVBUFFORCE, 8 << 20);
-            mmsg::set_option(&socket, libc::SO_TIMESTAMPNS, 1);
-            Ok(socket)
-        })
-        .collect::<io::Result<_>>()?;
+pub(crate) fn run(parts: &Parts) -> io::Result<()> {
+    let setup = parts.setup.clone();
+    let sockets = (0..SOCKETS).map(|_| telephones()).collect::<io::Result<Vec<_>>>()?;
     say(&Ports::of(&sockets)?)?;
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
     let near: Ports = serde_json::from_str(&line)?;
+    let channels = if setup.is_line(0) { setup.calls } else { 0 };
+    let encrypted = if setup.with.srtp { setup.legs() } else { 0 };
     let mut load = Load {
+        sound: Sound::new(setup.with.coding).map_err(io::Error::other)?,
+        tally: Tally::new(&setup),
         sockets,
         to: near.ports.iter().map(|port| SocketAddrV4::new(Ipv4Addr::LOCALHOST, *port)).collect(),
-        from: (0..near.ports.len()).map(Far::address).collect(),
-        sequence: vec![0; near.ports.len()],
+        srtp: (0..encrypted).map(|leg| SrtpSocket::new(Wire::default(), &keys(leg, true))).collect(),
+        lines: (0..channels).map(|n| Ends::line(&parts.directory, n)).collect::<io::Result<_>>()?,
+        first: vec![None; setup.legs()],
+        blocks: vec![0; channels],
         outgoing: Batch::new(16),
         incoming: Batch::new(64),
-        counting: 0,
-        sent: 0,
-        received: 0,
-        misled: 0,
-        delays: Vec::with_capacity(near.ports.len() * 50 * (parts.seconds as usize + 1)),
+        setup,
     };
-    say(&load.run(parts))
+    say(&load.run())
+}
+
+/// A socket that tells when and at which telephone packets come.
+fn telephones() -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    socket.set_nonblocking(true)?;
+    mmsg::set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 8 << 20);
+    mmsg::set_option(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1);
+    mmsg::set_option(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1);
+    Ok(socket)
 }
 
 fn say(what: &impl serde::Serialize) -> io::Result<()> {
     writeln!(io::stdout(), "{}", serde_json::to_string(what)?)
 }
 
+/// The keys of a leg, as one side of it has them.
+pub(crate) fn keys(leg: usize, telephone: bool) -> SrtpKeys {
+    let key = |side: u8| SrtpKey(std::array::from_fn(|n| leg.to_le_bytes()[n % 4] ^ (side + n as u8)));
+    let (ours, theirs) = if telephone { (key(1), key(101)) } else { (key(101), key(1)) };
+    SrtpKeys { suite: SrtpSuite::AesCm128HmacSha1_80, ours, theirs }
+}
+
+/// An RTP header (RFC 3550, section 5.1).
+pub(crate) fn header(packet: &mut [u8], leg: usize, number: u16, coding: Option<Coding>) {
+    let (payload_type, ticks) = match coding {
+        None => (8, 160),
+        Some(Coding::G722) => (9, 160),
+        Some(Coding::Opus) => (sound::OPUS, 960),
+    };
+    packet[..2].copy_from_slice(&[0x80, payload_type]);
+    packet[2..4].copy_from_slice(&number.to_be_bytes());
+    packet[4..8].copy_from_slice(&(u32::from(number) * ticks).to_be_bytes());
+    packet[8..12].copy_from_slice(&(leg as u32 + 1).to_be_bytes());
+}
+
+/// Stands where a socket would, so that one packet can be encrypted or decrypted.
+#[derive(Default)]
+struct Wire(Vec<u8>);
+
+impl Socket for Wire {
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<(usize, SocketAddr)>> {
+        buffer[..self.0.len()].copy_from_slice(&self.0);
+        Ok(Some((self.0.len(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))))
+    }
+
+    fn send(&mut self, data: &[u8], _to: SocketAddr) -> io::Result<()> {
+        self.0.clear();
+        self.0.extend_from_slice(data);
+        Ok(())
+    }
+}
+
 impl Load {
-    fn run(&mut self, parts: &Parts) -> Verdict {
+    fn run(&mut self) -> Verdict {
         let start = mmsg::clock(libc::CLOCK_MONOTONIC) + STEP;
-        let steps = (WARM_UP + parts.seconds) * 1_000_000_000 / STEP;
+        let begin = WARM_UP * 1_000_000_000 / STEP;
+        let end = begin + self.setup.seconds * 1_000_000_000 / STEP;
         let mut behind = 0;
-        for step in 0..steps {
+        for step in 0..end + REST {
             let due = start + step * STEP;
             let now = mmsg::clock(libc::CLOCK_MONOTONIC);
-            behind = behind.max(now.saturating_sub(due));
+            if step <= end {
+                behind = behind.max(now.saturating_sub(due));
+            }
             if now < due {
                 mmsg::sleep_until(due);
             }
-            if step * STEP == WARM_UP * 1_000_000_000 {
-                self.counting = mmsg::clock(libc::CLOCK_REALTIME);
-                let _ = say(&"counting"); // who started this one reads the processor time now
+            // Who started this process reads the forwarder's processor time when it hears of these.
+            if step == begin {
+                self.tally.count(Some(mmsg::clock(libc::CLOCK_REALTIME)));
+                let _ = say(&"counting");
+            } else if step == end {
+                self.tally.count(None);
+                let _ = say(&"counted");
             }
             self.send(step as usize % STEPS);
+            self.turn_lines(step as usize % STEPS);
             self.receive();
         }
-        let _ = say(&"sent");
-        for rest in 0..400 {
-            mmsg::sleep_until(start + (steps + rest * 4) * STEP);
-            self.receive();
-        }
-        self.delays.sort_unstable();
-        let percentile = |p: usize| {
-            let at = self.delays.len().saturating_sub(1) * p / 100;
-            f64::from(self.delays.get(at).copied().unwrap_or(0)) / 1e6
-        };
-        Verdict {
-            sent: self.sent,
-            received: self.received,
-            misled: self.misled,
-            delay_p50_ms: percentile(50),
-            delay_p99_ms: percentile(99),
-            generator_behind_ms: behind as f64 / 1e6,
-        }
+        self.tally.verdict(behind)
     }
 
-    /// The legs whose turn it is.
+    /// The telephones whose turn it is.
     fn send(&mut self, slot: usize) {
-        let legs = self.to.len();
+        let legs = self.setup.legs();
         for socket in 0..SOCKETS {
             let first = slot * legs / STEPS;
             let end = (slot + 1) * legs / STEPS;
             let skip = (socket + SOCKETS - first % SOCKETS) % SOCKETS;
             for leg in (first + skip..end).step_by(SOCKETS) {
+                if self.setup.is_line(leg) {
+                    continue;
+                }
                 self.push(leg);
                 if self.outgoing.is_full() {
                     self.outgoing.send(&self.sockets[socket]);
@@ -132,41 +178,88 @@ impl Load {
     }
 
     fn push(&mut self, leg: usize) {
-        let sequence = self.sequence[leg];
-        self.sequence[leg] = sequence.wrapping_add(1);
-        let mut packet = [0xD5; PACKET];
-        packet[0] = 0x80;
-        packet[1] = 8;
-        packet[2..4].copy_from_slice(&sequence.to_be_bytes());
-        packet[4..8].copy_from_slice(&(u32::from(sequence) * 160).to_be_bytes());
-        packet[8..12].copy_from_slice(&(leg as u32 + 1).to_be_bytes());
-        let now = mmsg::clock(libc::CLOCK_REALTIME);
-        packet[HEADER..HEADER + 8].copy_from_slice(&now.to_be_bytes());
-        packet[HEADER + 8..HEADER + 12].copy_from_slice(&(leg as u32).to_be_bytes());
-        self.outgoing.push(&packet, self.to[leg], Some(self.from[leg]));
-        self.sent += u64::from(self.counting > 0);
+        let coding = self.setup.coding(leg);
+        let number = self.tally.said(leg, mmsg::clock(libc::CLOCK_REALTIME));
+        let mut packet = [0; mmsg::DATAGRAM];
+        header(&mut packet, leg, number, coding);
+        let length = match coding {
+            None => {
+                packet[HEADER..HEADER + BLOCK].copy_from_slice(&self.block(leg, number));
+                BLOCK
+            }
+            Some(_) => {
+                let payload = self.sound.coded(leg, number);
+                packet[HEADER..HEADER + payload.len()].copy_from_slice(payload);
+                payload.len()
+            }
+        };
+        let packet = &packet[..HEADER + length];
+        let (to, from) = (self.to[leg], Some(Far::address(leg)));
+        let Some(srtp) = self.srtp.get_mut(leg) else { return self.outgoing.push(packet, to, from) };
+        if srtp.send(packet, to.into()).is_ok() {
+            self.outgoing.push(&srtp.inner().0, to, from);
+        }
+    }
+
+    fn block(&self, leg: usize, number: u16) -> [u8; BLOCK] {
+        let mut block = self.sound.alaw(leg, number);
+        sound::mark(&mut block, leg, number);
+        block
+    }
+
+    /// The channels of the spans whose clock comes round: each gives a block and takes one.
+    fn turn_lines(&mut self, slot: usize) {
+        for call in 0..self.lines.len() {
+            if call / SPAN * 37 % STEPS != slot {
+                continue;
+            }
+            let now = mmsg::clock(libc::CLOCK_REALTIME);
+            let number = self.tally.said(2 * call, now);
+            let said = self.block(2 * call, number);
+            self.lines[call].write(&said); // one that finds no room is lost, and counted so
+            let mut heard = [0; BLOCK];
+            if self.lines[call].read(&mut heard) {
+                let marks = match self.setup.with.coding {
+                    None => sound::marks(&heard),
+                    Some(_) => Some((2 * call + 1, self.blocks[call])),
+                };
+                self.blocks[call] = self.blocks[call].wrapping_add(1);
+                self.tally.heard(2 * call, marks.unwrap_or((usize::MAX, 0)), now);
+            }
+        }
     }
 
     fn receive(&mut self) {
-        for (number, socket) in self.sockets.iter().enumerate() {
-            while self.incoming.receive(socket, true) > 0 {
+        for socket in 0..SOCKETS {
+            while self.incoming.receive(&self.sockets[socket], true) > 0 {
                 for at in 0..self.incoming.len() {
-                    let (packet, _) = self.incoming.get(at);
-                    let field = |at: usize, end: usize| packet.get(at..end).and_then(|f| f.try_into().ok());
-                    let time = field(HEADER, HEADER + 8).map_or(0, u64::from_be_bytes);
-                    if self.counting == 0 || time < self.counting || packet.len() != PACKET {
-                        continue;
-                    }
-                    let leg = u32::from_be_bytes([packet[20], packet[21], packet[22], packet[23]]) as usize;
-                    self.received += 1;
-                    self.misled += u64::from((leg ^ 1) % SOCKETS != number);
-                    let came = self.incoming.time(at).unwrap_or(0);
-                    self.delays.push(u32::try_from(came.saturating_sub(time)).unwrap_or(u32::MAX));
+                    self.hear(at);
                 }
-                if self.incoming.len() < 64 {
+                if !self.incoming.is_full() {
                     break;
                 }
             }
         }
+    }
+
+    fn hear(&mut self, at: usize) {
+        let Some((came, address)) = self.incoming.arrival(at) else { return };
+        let Some(leg) = Far::leg(address).filter(|leg| *leg < self.setup.legs()) else { return };
+        let (mut packet, _) = self.incoming.get(at);
+        let mut plain = [0; 1500];
+        if let Some(srtp) = self.srtp.get_mut(leg) {
+            srtp.inner_mut().0 = packet.to_vec();
+            let length = srtp.receive(&mut plain).ok().flatten().map_or(0, |(length, _)| length);
+            packet = &plain[..length];
+        }
+        let Some(payload) = packet.get(HEADER..) else { return };
+        let heard = if self.setup.with.coding.is_none() {
+            sound::marks(payload)
+        } else {
+            // Each packet is one block of the other leg, and keeps its place in the order.
+            let number = u16::from_be_bytes([packet[2], packet[3]]);
+            Some((leg ^ 1, number.wrapping_sub(*self.first[leg].get_or_insert(number))))
+        };
+        self.tally.heard(leg, heard.unwrap_or((usize::MAX, 0)), came);
     }
 }

@@ -12,6 +12,7 @@ use std::{
 
 /// The longest datagram of the measurement.
 pub const DATAGRAM: usize = 256;
+/// Room for a time stamp and an address.
 const CONTROL: usize = 64;
 
 /// Datagrams that are received or sent in one system call.
@@ -83,18 +84,31 @@ impl Batch {
         (&self.data[at][..self.headers[at].msg_len as usize], from)
     }
 
-    /// When it came, by the kernel's stamp, in nanoseconds of the real-time clock.
-    pub fn time(&self, at: usize) -> Option<u64> {
+    /// When it came, by the kernel's stamp, in nanoseconds of the real-time clock; and the address that it was sent to.
+    pub fn arrival(&self, at: usize) -> Option<(u64, Ipv4Addr)> {
         let header = &self.headers[at].msg_hdr;
-        if header.msg_controllen < size_of::<libc::cmsghdr>() + size_of::<libc::timespec>() {
-            return None;
+        let (mut time, mut to) = (None, None);
+        // SAFETY: the kernel has written whole control messages into this batch's aligned buffer, and how long they are
+        // together; the macros stay within that.
+        unsafe {
+            let mut control = libc::CMSG_FIRSTHDR(header);
+            while let Some(&libc::cmsghdr { cmsg_type, cmsg_level, .. }) = control.as_ref() {
+                let data = libc::CMSG_DATA(control);
+                match (cmsg_level, cmsg_type) {
+                    (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                        let stamp = data.cast::<libc::timespec>().read_unaligned();
+                        time = Some(stamp.tv_sec as u64 * 1_000_000_000 + stamp.tv_nsec as u64);
+                    }
+                    (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                        let info = data.cast::<libc::in_pktinfo>().read_unaligned();
+                        to = Some(u32::from_be(info.ipi_addr.s_addr).into());
+                    }
+                    _ => {}
+                }
+                control = libc::CMSG_NXTHDR(header, control);
+            }
         }
-        // SAFETY: the kernel has written a control message of at least this length into this batch's aligned buffer.
-        let (kind, time) = unsafe {
-            let control = libc::CMSG_FIRSTHDR(header);
-            ((*control).cmsg_type, libc::CMSG_DATA(control).cast::<libc::timespec>().read_unaligned())
-        };
-        (kind == libc::SCM_TIMESTAMPNS).then_some(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+        Some((time?, to?))
     }
 
     /// Puts one in to be sent, from this address of ours when one is given.
@@ -142,11 +156,27 @@ impl Batch {
 }
 
 /// A socket option that is an integer; refusal is no error here.
-pub fn set_option(socket: &UdpSocket, name: i32, value: i32) {
+pub fn set_option(socket: &UdpSocket, level: i32, name: i32, value: i32) {
     // SAFETY: the value lives through the call and is as long as it is said to be.
     unsafe {
         let value = &raw const value;
-        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, name, value.cast(), size_of::<i32>() as u32);
+        libc::setsockopt(socket.as_raw_fd(), level, name, value.cast(), size_of::<i32>() as u32);
+    }
+}
+
+/// Asks for as many descriptors as are permitted, or as `wanted` where that may be decided here.
+pub fn raise_descriptors(wanted: u64) {
+    // SAFETY: the structure lives through the calls; the first one writes it.
+    unsafe {
+        let mut limit: libc::rlimit = zeroed();
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) != 0 {
+            return;
+        }
+        let more = libc::rlimit { rlim_cur: wanted, rlim_max: wanted.max(limit.rlim_max) };
+        if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const more) != 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+        }
     }
 }
 

@@ -1,34 +1,45 @@
-//! One row of the table: starts the parts, counts the forwarder's processor time, puts the numbers together.
+//! The rows of a table: starts the parts, counts the forwarder's processor time, puts the numbers together.
 
-use crate::{Line, Parts, Ports, Role, Verdict};
+use crate::{
+    Line, Ports,
+    setup::{Kind, Parts, Role, Setup, With},
+    tally::Verdict,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fs,
     io::{self, BufRead, BufReader, Write},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 /// Why there are no numbers.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
     /// A part did not start or died.
-    #[error("the measurement's {0:?} did not do its work; are there file descriptors enough (ulimit -n)?")]
+    #[error(
+        "the measurement's {0:?} did not do its work; are there file descriptors (ulimit -n) and pipes \
+         (/proc/sys/fs/pipe-user-pages-soft) enough for it?"
+    )]
     Part(Role, #[source] io::Error),
+    /// Recordings are a part of what was to be measured.
+    #[error("{0} of the recordings could not be written; is there room in {1}?")]
+    Recording(u64, PathBuf),
 }
 
 /// One row: so many calls, engine and floor.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// Calls, of two RTP legs each.
+    /// Calls, of two legs each.
     pub calls: usize,
-    /// Processor time of the engine's process.
+    /// Processor time of the engine's process, all its threads.
     pub ms_cpu_per_call_second: f64,
-    /// The same of the bare forwarder with a socket a leg.
+    /// The same of the bare forwarder with a socket a leg, or a channel and a socket.
     pub floor_ms_cpu_per_call_second: f64,
-    /// Packets that did not come out.
+    /// Blocks of sound that did not come out where they should.
     pub lost: u64,
-    /// Added delay from telephone to telephone.
+    /// Added delay from telephone to telephone, in the direction that has more; from a channel, not towards it.
     pub delay_p50_ms: f64,
     /// The same.
     pub delay_p99_ms: f64,
@@ -36,68 +47,148 @@ pub struct Row {
     pub bytes_per_call: u64,
     /// Ticks of the engine that began more than 10 ms after their time.
     pub late_ticks: u64,
-    /// Processor time of the bare forwarder with shared sockets.
-    pub floor_shared_ms_cpu_per_call_second: f64,
+    /// What is joined.
+    pub kind: Kind,
+    /// What else is done.
+    pub with: String,
+    /// RTP ports that the engine's legs share; 0 for a port a leg.
+    pub shared: usize,
+    /// Processor time of the engine's own threads alone: without those that write recordings.
+    pub media_thread_ms_cpu_per_call_second: f64,
+    /// Processor time of the bare forwarder with shared sockets; `None` where it was not measured.
+    pub floor_shared_ms_cpu_per_call_second: Option<f64>,
     /// What the bare forwarders lost.
     pub floor_lost: u64,
-    /// Their delays.
+    /// Their delays, with a socket a leg.
     pub floor_delay_p50_ms: f64,
     /// The same.
     pub floor_delay_p99_ms: f64,
+    /// Added delay towards a channel: there, sound waits in the board's queue for the line.
+    pub delay_to_channel_p50_ms: Option<f64>,
+    /// The same.
+    pub delay_to_channel_p99_ms: Option<f64>,
+    /// Blocks that came out at another call's telephone, or twice.
+    pub misled: u64,
     /// The latest that the load generator was: above some milliseconds it, not the engine, was at its end.
     pub generator_behind_ms: f64,
+    /// Whether the engine had real-time priority.
+    pub real_time: bool,
+    /// Digits that the engine heard; each leg says one in two seconds.
+    pub digits: u64,
+    /// Times that a channel's queue ran dry or over.
+    pub slips: u64,
+    /// Seconds of recordings on the disk.
+    pub recorded_seconds: f64,
+    /// Seconds of recordings that the disk was too slow for.
+    pub recording_lost_seconds: f64,
 }
 
 /// What one forwarder did.
 struct Measured {
     verdict: Verdict,
-    cpu_seconds: f64,
-    line: Option<Line>,
+    /// Seconds, of all threads and of those called `media`.
+    cpu: [f64; 2],
+    line: Line,
 }
 
 impl Measured {
-    fn ms(&self, parts: &Parts) -> f64 {
-        self.cpu_seconds * 1000.0 / (parts.calls as f64 * parts.seconds as f64)
+    fn ms(&self, setup: &Setup) -> [f64; 2] {
+        self.cpu.map(|seconds| round(seconds * 1000.0 / (setup.calls as f64 * setup.seconds as f64)))
     }
 
     fn lost(&self) -> u64 {
-        self.verdict.sent.saturating_sub(self.verdict.received) + self.verdict.misled
+        self.verdict.sent.saturating_sub(self.verdict.received)
+    }
+
+    /// Median and 99th percentile: of the worse direction of two alike, or of what comes from channels.
+    fn delay(&self, kind: Kind) -> [f64; 2] {
+        let [first, second] = self.verdict.delays;
+        match kind {
+            Kind::Rtp => [first[0].max(second[0]), first[1].max(second[1])].map(round),
+            Kind::Channel => first.map(round),
+        }
     }
 }
 
-/// Measures one row. `program` and `arguments` start this very program as a part, with the part's text as last argument.
+/// What a measurement tells while it runs.
+pub enum Progress<'a> {
+    /// One of its parts is measured now, for some seconds.
+    Measuring(Role, &'a Setup),
+    /// A row is there.
+    Row(Box<Row>),
+}
+
+/// Measures the bare forwarders, and after them the engine with each of `with` in turn. `program` and `arguments` start
+/// this very program as a part, with the part's text as last argument.
+///
+/// # Errors
+/// When a part cannot do its work, or `tell` fails.
+pub fn measure<E: From<BenchError>>(
+    program: &Path,
+    arguments: &[&str],
+    setup: &Setup,
+    with: &[With],
+    mut tell: impl FnMut(Progress) -> Result<(), E>,
+) -> Result<(), E> {
+    let measured = |role, setup: &Setup, tell: &mut dyn FnMut(Progress) -> Result<(), E>| {
+        tell(Progress::Measuring(role, setup))?;
+        Ok::<_, E>(one(program, arguments, role, setup)?)
+    };
+    let plain = Setup { with: With::default(), ..setup.clone() };
+    let floor = measured(Role::Floor, &plain, &mut tell)?;
+    let shared = match setup.kind {
+        Kind::Rtp => Some(measured(Role::SharedFloor, &plain, &mut tell)?),
+        Kind::Channel => None,
+    };
+    for with in with {
+        let setup = Setup { with: *with, ..setup.clone() };
+        let engine = measured(Role::Engine, &setup, &mut tell)?;
+        tell(Progress::Row(Box::new(row(&setup, &engine, &floor, shared.as_ref()))))?;
+    }
+    Ok(())
+}
+
+/// What the bare forwarder with a socket a leg loses, of how many, and what it misleads or doubles.
 ///
 /// # Errors
 /// When a part cannot do its work.
-pub fn measure(
-    program: &Path,
-    arguments: &[&str],
-    calls: usize,
-    seconds: u64,
-    shared: usize,
-    gather: Option<u64>,
-) -> Result<Row, BenchError> {
-    let parts = Parts { role: Role::Load, calls, seconds, shared, gather, far: Vec::new() };
-    let measured = |role| one(program, arguments, &Parts { role, ..parts.clone() });
-    let floor = measured(Role::Floor)?;
-    let engine = measured(Role::Engine)?;
-    let floor_shared = measured(Role::SharedFloor)?;
-    let behind = [&floor, &engine, &floor_shared].map(|m| m.verdict.generator_behind_ms);
-    Ok(Row {
-        calls,
-        ms_cpu_per_call_second: round(engine.ms(&parts)),
-        floor_ms_cpu_per_call_second: round(floor.ms(&parts)),
+pub fn measure_floor(program: &Path, arguments: &[&str], setup: &Setup) -> Result<[u64; 3], BenchError> {
+    let floor = one(program, arguments, Role::Floor, setup)?;
+    Ok([floor.lost(), floor.verdict.sent, floor.verdict.misled + floor.verdict.twice])
+}
+
+fn row(setup: &Setup, engine: &Measured, floor: &Measured, shared: Option<&Measured>) -> Row {
+    let [all, media] = engine.ms(setup);
+    let ([p50, p99], [floor_p50, floor_p99]) = (engine.delay(setup.kind), floor.delay(setup.kind));
+    let to_channel = (setup.kind == Kind::Channel).then_some(engine.verdict.delays[1]);
+    let (line, verdict) = (&engine.line, &engine.verdict);
+    Row {
+        calls: setup.calls,
+        ms_cpu_per_call_second: all,
+        floor_ms_cpu_per_call_second: floor.ms(setup)[0],
         lost: engine.lost(),
-        delay_p50_ms: round(engine.verdict.delay_p50_ms),
-        delay_p99_ms: round(engine.verdict.delay_p99_ms),
-        bytes_per_call: engine.line.as_ref().map_or(0, |l| l.bytes / calls as u64),
-        late_ticks: engine.line.as_ref().map_or(0, |l| l.late_ticks),
-        floor_shared_ms_cpu_per_call_second: round(floor_shared.ms(&parts)),
-        floor_lost: floor.lost() + floor_shared.lost(),
-        floor_delay_p50_ms: round(floor.verdict.delay_p50_ms),
-        floor_delay_p99_ms: round(floor.verdict.delay_p99_ms),
-        generator_behind_ms: round(behind.into_iter().fold(0.0, f64::max)),
-    })
+        delay_p50_ms: p50,
+        delay_p99_ms: p99,
+        bytes_per_call: line.bytes / setup.calls as u64,
+        late_ticks: line.late_ticks,
+        kind: setup.kind,
+        with: setup.with.to_string(),
+        shared: setup.shared,
+        media_thread_ms_cpu_per_call_second: media,
+        floor_shared_ms_cpu_per_call_second: shared.map(|shared| shared.ms(setup)[0]),
+        floor_lost: floor.lost() + shared.map_or(0, Measured::lost),
+        floor_delay_p50_ms: floor_p50,
+        floor_delay_p99_ms: floor_p99,
+        delay_to_channel_p50_ms: to_channel.map(|delay| round(delay[0])),
+        delay_to_channel_p99_ms: to_channel.map(|delay| round(delay[1])),
+        misled: verdict.misled + verdict.twice,
+        generator_behind_ms: round(verdict.behind_ms),
+        real_time: line.real_time,
+        digits: line.digits,
+        slips: line.underruns + line.overruns,
+        recorded_seconds: line.recorded_ms as f64 / 1e3,
+        recording_lost_seconds: line.recording_lost_ms as f64 / 1e3,
+    }
 }
 
 fn round(value: f64) -> f64 {
@@ -137,12 +228,17 @@ impl Part {
         writeln!(input, "{text}").map_err(|e| BenchError::Part(self.role, e))
     }
 
-    /// Seconds of processor time of all its threads.
-    fn cpu(&self) -> f64 {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id()));
-        let ran = |task: fs::DirEntry| fs::read_to_string(task.path().join("schedstat")).ok();
-        let nanoseconds = tasks.into_iter().flatten().flatten().filter_map(ran);
-        nanoseconds.filter_map(|s| s.split(' ').next()?.parse::<f64>().ok()).sum::<f64>() / 1e9
+    /// Seconds of processor time of all its threads, and of those called `media`.
+    fn cpu(&self) -> [f64; 2] {
+        let mut seconds = [0.0; 2];
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten().flatten() {
+            let text = |file| fs::read_to_string(task.path().join(file)).unwrap_or_default();
+            let nanoseconds = text("schedstat").split(' ').next().and_then(|ns| ns.parse().ok());
+            let ran = nanoseconds.unwrap_or(0.0) / 1e9;
+            seconds[0] += ran;
+            seconds[1] += if text("comm").trim() == "media" { ran } else { 0.0 };
+        }
+        seconds
     }
 }
 
@@ -153,18 +249,43 @@ impl Drop for Part {
     }
 }
 
-fn one(program: &Path, arguments: &[&str], parts: &Parts) -> Result<Measured, BenchError> {
-    let mut load = Part::start(program, arguments, &Parts { role: Role::Load, ..parts.clone() })?;
+/// A directory for one measurement, gone with it.
+struct Directory(PathBuf);
+
+static MADE: AtomicU32 = AtomicU32::new(0);
+
+impl Directory {
+    fn make() -> io::Result<Directory> {
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("demarc-bench-{}-{number}", std::process::id()));
+        fs::create_dir(&path)?;
+        Ok(Directory(path))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0); // what is left there is small, or told by the system's own means
+    }
+}
+
+fn one(program: &Path, arguments: &[&str], role: Role, setup: &Setup) -> Result<Measured, BenchError> {
+    let directory = Directory::make().map_err(|error| BenchError::Part(role, error))?;
+    let parts = |role, far| Parts { role, setup: setup.clone(), far, directory: directory.0.clone() };
+    let mut load = Part::start(program, arguments, &parts(Role::Load, Vec::new()))?;
     let far: Ports = load.read()?;
-    let mut forwarder = Part::start(program, arguments, &Parts { far: far.ports, ..parts.clone() })?;
+    let mut forwarder = Part::start(program, arguments, &parts(role, far.ports))?;
     let near: Ports = forwarder.read()?;
     load.write(&near)?;
     let _: String = load.read()?;
     let before = forwarder.cpu();
     let _: String = load.read()?;
-    let cpu_seconds = forwarder.cpu() - before;
+    let after = forwarder.cpu();
     let verdict: Verdict = load.read()?;
     drop(forwarder.input.take());
-    let line = if parts.role == Role::Engine { Some(forwarder.read()?) } else { None };
-    Ok(Measured { verdict, cpu_seconds, line })
+    let line: Line = if role == Role::Engine { forwarder.read()? } else { Line::default() };
+    if line.recordings_failed > 0 {
+        return Err(BenchError::Recording(line.recordings_failed, directory.0.clone()));
+    }
+    Ok(Measured { verdict, cpu: [after[0] - before[0], after[1] - before[1]], line })
 }
