@@ -12,6 +12,7 @@ pub mod record;
 pub mod show;
 mod sim;
 mod simulator;
+pub mod traffic;
 mod zones;
 
 pub use arg::{Arg, CallerMemory};

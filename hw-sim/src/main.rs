@@ -3,9 +3,9 @@
 mod cli;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use cli::{inject, namespace::NamespaceError, record, run, signals::Signals};
+use cli::{inject, log, namespace::NamespaceError, record, run, signals::Signals};
 use hw_sim::{
-    Description, DescriptionError, SimError, Simulator,
+    Description, DescriptionError, Sim, SimError, Simulator, TapFrame,
     fault::FaultError,
     fuse::{self, MountError},
     pcap::PcapWriter,
@@ -41,9 +41,8 @@ enum Command {
         /// The boards and cables, a TOML file; two E1 spans cabled to each other when left out
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
-        /// Capture the frames of all D-channels for tshark
-        #[arg(long, value_name = "FILE")]
-        pcap: Option<PathBuf>,
+        #[command(flatten)]
+        watch: Watch,
     },
     /// Print spans, channels and alarms, as the device files tell them
     Show {
@@ -121,18 +120,45 @@ enum Command {
         /// The recording
         file: PathBuf,
     },
+    /// Run boards on virtual time with a driver that uses every channel, as fast as this machine can
+    ///
+    /// The same description, seed and time write the same log and capture, octet for octet, on every machine and under any
+    /// load.
+    Simulate {
+        /// The boards, cables and faults, a TOML file; two E1 spans cabled to each other when left out
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// How long, on the boards' clock
+        #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+        seconds: Duration,
+        /// What the driver does
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        #[command(flatten)]
+        watch: Watch,
+    },
     /// Run a program with simulated boards at /dev/dahdi, which only it sees, and end with its exit status
     Run {
         /// The boards and cables, a TOML file; two E1 spans cabled to each other when left out
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
-        /// Capture the frames of all D-channels for tshark
-        #[arg(long, value_name = "FILE")]
-        pcap: Option<PathBuf>,
+        #[command(flatten)]
+        watch: Watch,
         /// The program and its arguments
         #[arg(required = true, last = true, value_name = "PROGRAM")]
         program: Vec<OsString>,
     },
+}
+
+/// What is written while boards are used.
+#[derive(clap::Args)]
+struct Watch {
+    /// Capture the frames of all D-channels for tshark
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+    /// Log every call, alarm, fault and frame, a line each
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -203,6 +229,8 @@ enum Failure {
     Show(#[from] ShowError),
     #[error("{path}: the capture cannot be written")]
     Capture { path: PathBuf, source: io::Error },
+    #[error("{path}: the event log cannot be written; it ends here")]
+    Log { path: PathBuf, source: io::Error },
     #[error("{path}: no simulator listens here; start `hw-sim serve --mount DIR`")]
     NoControl { path: PathBuf, source: io::Error },
     #[error("{what}: there is no such span or channel")]
@@ -243,7 +271,7 @@ impl Failure {
 fn main() -> ExitCode {
     let done = |result: Result<(), Failure>| result.map(|()| 0);
     let result = match Cli::parse().command {
-        Command::Serve { mount, config, pcap } => done(serve(&mount, config.as_deref(), pcap.as_deref())),
+        Command::Serve { mount, config, watch } => done(serve(&mount, config.as_deref(), &watch)),
         Command::Show { mount, json } => done(show(&mount, json)),
         Command::Alarm { mount, span, alarm } => done(inject::alarm(&mount, span, alarm.word())),
         Command::Board { mount, span, act } => done(inject::board(&mount, span, act.word())),
@@ -253,64 +281,87 @@ fn main() -> ExitCode {
             done(record::record(&mount, &channels, &file, lasts))
         }
         Command::Replay { mount, to, file } => done(record::replay(&mount, &file, &to)),
-        Command::Run { config, pcap, program } => run_program(config.as_deref(), pcap.as_deref(), &program),
+        Command::Simulate { config, seconds, seed, watch } => {
+            done(simulate(config.as_deref(), seconds, seed, &watch))
+        }
+        Command::Run { config, watch, program } => run_program(config.as_deref(), &watch, &program),
     };
     match result {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {
-            let mut message = format!("hw-sim: {failure}");
-            let mut cause = failure.source();
-            while let Some(error) = cause {
-                message.push_str(&format!(": {error}"));
-                cause = error.source();
-            }
-            // Nobody reads it when this fails.
-            let _ = writeln!(io::stderr(), "{message}");
+            complain(&failure);
             ExitCode::from(failure.status())
         }
     }
 }
 
-fn serve(dir: &Path, config: Option<&Path>, pcap: Option<&Path>) -> Result<(), Failure> {
+/// Says what failed, and why.
+fn complain(failure: &Failure) {
+    let mut message = format!("hw-sim: {failure}");
+    let mut cause = failure.source();
+    while let Some(error) = cause {
+        message.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    // Nobody reads it when this fails.
+    let _ = writeln!(io::stderr(), "{message}");
+}
+
+fn serve(dir: &Path, config: Option<&Path>, watch: &Watch) -> Result<(), Failure> {
     // Before any thread starts, so that every thread has them blocked.
     let signals = Signals::block(&[])?;
-    let description = config.map_or_else(|| Ok(Description::default()), described)?;
+    let description = described(config)?;
     let simulator = Arc::new(Simulator::real_time(&description)?);
-    if let Some(path) = pcap {
-        capture(&simulator, path)?;
-    }
+    let _logger = watch.start(&simulator)?;
     let mounted = fuse::mount(dir, simulator)?;
     print(&format!("ready {}\n", dir.display()))?;
     signals.wait(mounted.ended())?;
     Ok(mounted.unmount()?)
 }
 
-fn run_program(config: Option<&Path>, pcap: Option<&Path>, program: &[OsString]) -> Result<u8, Failure> {
-    let description = config.map_or_else(|| Ok(Description::default()), described)?;
-    run::run(&description, |simulator| pcap.map_or(Ok(()), |path| capture(simulator, path)), program)
+fn run_program(config: Option<&Path>, watch: &Watch, program: &[OsString]) -> Result<u8, Failure> {
+    run::run(&described(config)?, |simulator| watch.start(simulator), program)
 }
 
-fn described(path: &Path) -> Result<Description, Failure> {
+fn simulate(config: Option<&Path>, lasts: Duration, seed: u64, watch: &Watch) -> Result<(), Failure> {
+    let mut sim = Sim::new(&described(config)?).map_err(SimError::from)?;
+    if let Some(path) = &watch.pcap {
+        sim.tap(capture(path)?);
+    }
+    log::simulate(sim, lasts, seed, watch.log.as_deref())
+}
+
+impl Watch {
+    /// Begins to write; the log is written until the logger is dropped.
+    fn start(&self, simulator: &Arc<Simulator>) -> Result<Option<log::Logger>, Failure> {
+        if let Some(path) = &self.pcap {
+            let capture = capture(path)?;
+            simulator.with(|sim| sim.tap(capture));
+        }
+        self.log.as_deref().map(|path| log::Logger::start(simulator, path)).transpose()
+    }
+}
+
+fn described(path: Option<&Path>) -> Result<Description, Failure> {
+    let Some(path) = path else { return Ok(Description::default()) };
     let text =
         fs::read_to_string(path).map_err(|source| Failure::Unreadable { path: path.into(), source })?;
     Description::from_toml(&text).map_err(|source| Failure::Description { path: path.into(), source })
 }
 
-fn capture(simulator: &Simulator, path: &Path) -> Result<(), Failure> {
+/// What writes each frame of a D-channel into a capture file.
+fn capture(path: &Path) -> Result<Box<dyn FnMut(&TapFrame) + Send>, Failure> {
     let failed = |source| Failure::Capture { path: path.into(), source };
     let file = File::create(path).map_err(failed)?;
     let mut writer = Some(PcapWriter::new(file).map_err(failed)?);
     let path = path.to_owned();
-    simulator.with(|sim| {
-        sim.tap(Box::new(move |frame| {
-            // A full disk ends the capture, not the simulator.
-            if let Some(Err(source)) = writer.as_mut().map(|w| w.write(frame)) {
-                writer = None;
-                let _ = writeln!(io::stderr(), "hw-sim: {}: the capture ends: {source}", path.display());
-            }
-        }));
-    });
-    Ok(())
+    Ok(Box::new(move |frame| {
+        // A full disk ends the capture, not the simulator.
+        if let Some(Err(source)) = writer.as_mut().map(|w| w.write(frame)) {
+            writer = None;
+            let _ = writeln!(io::stderr(), "hw-sim: {}: the capture ends: {source}", path.display());
+        }
+    }))
 }
 
 fn show(dir: &Path, json: bool) -> Result<(), Failure> {

@@ -23,16 +23,16 @@ const SIGNALLED: i32 = 128;
 const NOT_FOUND: u8 = 127;
 
 /// Runs `program` to its end and returns its exit status, as a shell would tell it.
-pub fn run(
+pub fn run<W>(
     description: &Description,
-    prepare: impl FnOnce(&Simulator) -> Result<(), Failure>,
+    watch: impl FnOnce(&Arc<Simulator>) -> Result<W, Failure>,
     program: &[OsString],
 ) -> Result<u8, Failure> {
     let signals = Signals::block(&[Signal::SIGCHLD])?;
     // Before any thread starts: a name space is a thread's.
     namespace::enter()?;
     let simulator = Arc::new(Simulator::real_time(description)?);
-    prepare(&simulator)?;
+    let _watching = watch(&simulator)?;
     let mounted = fuse::mount(Path::new(namespace::DAHDI), simulator)?;
     namespace::show_buses()?;
     let status = match start(program) {

@@ -12,6 +12,8 @@ const MAX_LOG: usize = 256 << 20;
 #[derive(Debug, Default)]
 pub(super) struct EventLog {
     text: String,
+    /// Lines that there was no room for.
+    lost: u64,
 }
 
 impl EventLog {
@@ -19,6 +21,8 @@ impl EventLog {
         if self.text.len() < MAX_LOG {
             // Writing to a string cannot fail.
             let _ = writeln!(self.text, "{at} {what}");
+        } else {
+            self.lost += 1;
         }
     }
 
@@ -42,9 +46,20 @@ impl Sim {
         self.log = Some(EventLog::default());
     }
 
-    /// The lines of the event log since they were last taken: the time in seconds, then what happened.
+    /// The lines of the event log since they were last taken: the time in seconds, then what happened. Where more came than
+    /// 256 MiB hold, the last line tells how many are not there.
     pub fn take_events(&mut self) -> String {
-        self.log.as_mut().map(|log| std::mem::take(&mut log.text)).unwrap_or_default()
+        let Some(log) = &mut self.log else { return String::new() };
+        let EventLog { mut text, lost } = std::mem::take(log);
+        if lost > 0 {
+            let _ = writeln!(text, "{} lost {lost} lines", time_of(self.tick));
+        }
+        text
+    }
+
+    /// Ends the event log.
+    pub fn end_events(&mut self) {
+        self.log = None;
     }
 
     pub(super) fn log_line(&mut self, line: impl FnOnce() -> String) {
@@ -80,7 +95,10 @@ impl Sim {
         self.log_line(|| {
             let name = request::name(number).map_or_else(|| format!("{number:#x}"), String::from);
             match result {
-                Ok(value) => format!("{name} {} {value} {:016x}", file.0, digest(payload)),
+                Ok(value) => match payload.try_into() {
+                    Ok(int) => format!("{name} {} {value} {}", file.0, i32::from_ne_bytes(int)),
+                    Err(_) => format!("{name} {} {value} {:016x}", file.0, digest(payload)),
+                },
                 Err(errno) => format!("{name} {} {errno}", file.0),
             }
         });

@@ -2,6 +2,7 @@
 
 use crate::client::{BLOCK, HW_SIM, PATIENCE, Served, errno};
 use dahdi_abi::{SpanInfo, event, request};
+use nix::sys::signal::Signal;
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -115,16 +116,21 @@ fn a_recording_is_made_and_replayed() {
     // Into the other span, where nobody speaks.
     let (again, frames) = (served.channel(1, 32), served.open("16", 0).expect("the D-channel"));
     again.drain();
-    let replay = served.command(&["replay", "--to", "32=1,47=16", file.to_str().expect("ASCII")]);
-    assert!(replay.status.success(), "{}", String::from_utf8_lossy(&replay.stderr));
-    let mut octets = [0; 64];
-    assert_eq!(frames.read(&mut octets).expect("the frame"), 5);
-    assert_eq!(octets[..3], [2, 1, 0x7f]);
+    let mut replay = Command::new(HW_SIM)
+        .args(["replay", "--to", "32=1,47=16", "--mount"])
+        .arg(served.dir())
+        .arg(&file)
+        .spawn()
+        .expect("hw-sim runs");
     let mut replayed = Vec::new();
     until("the replayed sound", || {
         replayed.extend(again.drain());
         whole(&replayed)
     });
+    let mut octets = [0; 64];
+    assert_eq!(frames.read(&mut octets).expect("the frame"), 5);
+    assert_eq!(octets[..3], [2, 1, 0x7f]);
+    assert!(replay.wait().expect("it ends").success());
 }
 
 #[test]
@@ -143,6 +149,33 @@ fn a_wrong_recording_is_told() {
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && text.contains(said), "{said}: {text}");
     }
+}
+
+#[test]
+fn what_happens_is_logged() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let log = place.path().join("events.log");
+    let mut served = Served::start_with(&["--log", log.to_str().expect("ASCII")]);
+    let node = served.channel(1, 4);
+    node.write(&[7; BLOCK]).expect("room");
+    injected(&served, &["ais", "span=2"]);
+    drop(node);
+    until("the end of the log", || fs::read_to_string(&log).is_ok_and(|text| text.contains(" close ")));
+    assert!(served.stop(Signal::SIGTERM).success());
+    let text = fs::read_to_string(&log).expect("a log");
+    let order =
+        ["open 1 as ", "DAHDI_SET_BUFINFO ", "write ", "fault begins: ais", "alarm span 2 BLU", "close "];
+    let places: Vec<_> =
+        order.iter().map(|what| text.find(what).unwrap_or_else(|| panic!("no {what}: {text}"))).collect();
+    assert!(places.is_sorted(), "{text}");
+    let refused = Command::new(HW_SIM)
+        .args(["serve", "--mount"])
+        .arg(place.path())
+        .args(["--log", "/nowhere/at.log"])
+        .output();
+    let refused = refused.expect("hw-sim runs");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("the event log cannot be written"));
 }
 
 #[test]
