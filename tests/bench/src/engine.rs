@@ -92,7 +92,7 @@ fn config(parts: &Parts) -> EngineConfig {
 /// A socket for each leg, save that a line's stays unused.
 fn sockets(parts: &Parts, engines: &[EngineHandle]) -> Result<Vec<RtpSocket>, Box<dyn Error>> {
     let setup = &parts.setup;
-    if setup.shared == 0 || setup.with.srtp {
+    if setup.shared == 0 {
         return Ok(floor::sockets(setup.legs())?.into_iter().map(RtpSocket::Own).collect());
     }
     let ports = floor::sockets(setup.shared)?;
@@ -149,13 +149,8 @@ fn attach_rtp(
     let codec = sound::codec(setup.coding(number));
     let mut remote = RtpRemote::new(parts.far(number).into(), codec);
     remote.dtmf_payload_type = (!setup.with.dtmf).then_some(101);
-    let leg = LegId(number as u64);
-    match socket {
-        RtpSocket::Own(socket) if setup.with.srtp => {
-            engine.attach_srtp(leg, socket, remote, load::keys(number, false))
-        }
-        socket => engine.attach_rtp(leg, socket, remote),
-    }
+    remote.srtp = setup.with.srtp.then(|| load::keys(number, false));
+    engine.attach_rtp(LegId(number as u64), socket, remote)
 }
 
 impl Line {

@@ -63,7 +63,7 @@ pub(crate) fn run(parts: &Parts) -> io::Result<()> {
         tally: Tally::new(&setup),
         sockets,
         to: near.ports.iter().map(|port| SocketAddrV4::new(Ipv4Addr::LOCALHOST, *port)).collect(),
-        srtp: (0..encrypted).map(|leg| SrtpSocket::new(Wire::default(), &keys(leg, true))).collect(),
+        srtp: (0..encrypted).map(|leg| SrtpSocket::new(Wire::default(), Some(&keys(leg, true)))).collect(),
         lines: (0..channels).map(|n| Ends::line(&parts.directory, n)).collect::<io::Result<_>>()?,
         first: vec![None; setup.legs()],
         blocks: vec![0; channels],
@@ -90,7 +90,8 @@ fn say(what: &impl serde::Serialize) -> io::Result<()> {
 
 /// The keys of a leg, as one side of it has them.
 pub(crate) fn keys(leg: usize, telephone: bool) -> SrtpKeys {
-    let key = |side: u8| SrtpKey(std::array::from_fn(|n| leg.to_le_bytes()[n % 4] ^ (side + n as u8)));
+    let octet = |side: u8, n: usize| leg.to_le_bytes()[n % 4] ^ (side + n as u8);
+    let key = |side| SrtpKey::new(&std::array::from_fn::<u8, 30, _>(|n| octet(side, n)));
     let (ours, theirs) = if telephone { (key(1), key(101)) } else { (key(101), key(1)) };
     SrtpKeys { suite: SrtpSuite::AesCm128HmacSha1_80, ours, theirs }
 }

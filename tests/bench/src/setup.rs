@@ -108,7 +108,7 @@ pub struct Setup {
     pub calls: usize,
     /// Seconds that are counted.
     pub seconds: u64,
-    /// RTP sockets that the engine's legs share; 0 for a socket a leg. Encrypted legs have one of their own.
+    /// RTP sockets that the engine's legs share; 0 for a socket a leg.
     pub shared: usize,
     /// Microseconds that the engine lets packets gather; its own choice when `None`.
     pub gather: Option<u64>,
