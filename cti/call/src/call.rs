@@ -16,6 +16,22 @@ pub(crate) struct Leg {
     pub channel: Option<(SpanNo, ChannelNo)>,
     pub answered: bool,
     pub releasing: bool,
+    /// What it is, where it is a program.
+    pub program: Option<Program>,
+}
+
+/// A program's part in a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// The caller's other party, by its name in the plan.
+    Party(String),
+    /// Hears a leg of the call, and is not heard.
+    Listener {
+        /// Its name in the plan, or where the client of the API comes from.
+        name: String,
+        /// Which.
+        to: LegId,
+    },
 }
 
 /// What a call does, with what belongs to that alone.

@@ -20,6 +20,23 @@ pub enum CallCommand {
         /// What.
         action: RecordAction,
     },
+    /// Let a program hear it, from now to its end.
+    Stream {
+        /// Begin or end.
+        action: StreamAction,
+        /// The program's name in the configuration.
+        program: String,
+    },
+}
+
+/// What to do with a program that hears a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamAction {
+    /// Let it hear the call.
+    Start,
+    /// Let it hear the call no longer.
+    Stop,
 }
 
 fn normal_clearing() -> Cause {
@@ -75,9 +92,10 @@ impl Control {
             return Err(CommandError::NotNow { call: id, why: "it is being cleared" });
         }
         let at = self.outputs.len();
-        match command {
-            CallCommand::Hangup { cause } => self.end_by_command(now, id, cause)?,
-            CallCommand::Record { action } => self.record_by_command(id, action)?,
+        match &command {
+            CallCommand::Hangup { cause } => self.end_by_command(now, id, *cause)?,
+            CallCommand::Record { action } => self.record_by_command(id, *action)?,
+            CallCommand::Stream { action, program } => self.stream_by_command(id, *action, program)?,
         }
         // Told before what it does.
         self.outputs.insert(at, crate::Output::Fact(Fact::Commanded { call: id, command }));

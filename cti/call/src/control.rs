@@ -224,7 +224,8 @@ impl Control {
         if let Some(agent) = &agent {
             self.acd.leg_seized(now, agent);
         }
-        self.legs.insert(leg, Leg { call: id, agent, channel, answered: false, releasing: false });
+        let program = None;
+        self.legs.insert(leg, Leg { call: id, agent, channel, answered: false, releasing: false, program });
         self.fact(Fact::CallOffered {
             call: id,
             leg,
@@ -289,6 +290,7 @@ impl Control {
             call.digits += 1;
             self.fact(Fact::Digit { call: id, leg, digit });
         }
+        self.key_to_program(id, leg, digit);
         self.with_menu(now, id, leg, |menu| menu.handle_digit(now, digit));
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Fact, LeftReason, Outgoing, OverflowReason, Target,
-    call::{Leg, Sound, State},
+    call::{Leg, Program, Sound, State},
     control::{Control, Output},
 };
 use alloc::{string::String, sync::Arc, vec::Vec};
@@ -56,6 +56,7 @@ impl Control {
                 let number = fixed.unwrap_or(number);
                 self.dial_party(now, id, Destination::Group { group: name, number }, None);
             }
+            Target::Program(name) => self.dial_program(now, id, name),
             Target::Hangup(cause) => self.end(now, id, cause, false),
         }
     }
@@ -104,7 +105,7 @@ impl Control {
         }
         match () {
             () if is_caller => self.end(now, id, cause, true),
-            () if is_party && declined.is_none() => self.party_gone(now, id, cause),
+            () if is_party && declined.is_none() => self.party_gone(now, id, &gone, cause),
             () => {}
         }
         if self.calls.get(&id).is_some_and(|c| c.is_ending() && c.legs.is_empty()) {
@@ -145,6 +146,9 @@ impl Control {
 
     /// The dialled or offered party answered. Anything else is no news.
     pub(crate) fn party_answered(&mut self, now: Time, id: CallId, leg: LegId) {
+        if self.listener_answered(leg) {
+            return;
+        }
         let Some(call) = self.calls.get_mut(&id) else { return };
         match call.state {
             State::Queued { offer: Some(offer), .. } if offer == leg => {
@@ -329,7 +333,7 @@ impl Control {
         }
     }
 
-    fn dial_party(&mut self, now: Time, id: CallId, to: Destination, agent: Option<AgentId>) {
+    pub(crate) fn dial_party(&mut self, now: Time, id: CallId, to: Destination, agent: Option<AgentId>) {
         let Some(leg) = self.dial(id, to, agent) else { return };
         if let Some(call) = self.calls.get_mut(&id) {
             let until = now + call.ring;
@@ -338,23 +342,30 @@ impl Control {
     }
 
     /// Makes an outgoing leg. Its number is odd; whoever brings legs in counts with even ones.
-    fn dial(&mut self, id: CallId, to: Destination, agent: Option<AgentId>) -> Option<LegId> {
+    pub(crate) fn dial(&mut self, id: CallId, to: Destination, agent: Option<AgentId>) -> Option<LegId> {
         let call = self.calls.get_mut(&id)?;
         let leg = LegId(self.next_leg);
         self.next_leg += 2;
         call.legs.insert(leg);
         let from: Option<Number> = call.from.clone();
-        self.legs.insert(leg, Leg { call: id, agent, channel: None, answered: false, releasing: false });
+        let program = match &to {
+            Destination::Program { program, .. } => Some(Program::Party(program.clone())),
+            _ => None,
+        };
+        let dialled = Leg { call: id, agent, channel: None, answered: false, releasing: false, program };
+        self.legs.insert(leg, dialled);
         self.fact(Fact::LegDialled { call: id, leg, to: to.clone() });
         self.command(leg, LegCommand::Dial { to, from });
         Some(leg)
     }
 
-    fn party_gone(&mut self, now: Time, id: CallId, cause: Cause) {
-        match self.calls.get(&id).map(|c| &c.state) {
-            Some(State::Dialling { .. }) => self.failed(now, id, cause),
-            Some(State::Talking { .. }) => self.end(now, id, cause, false),
-            _ => {}
+    fn party_gone(&mut self, now: Time, id: CallId, gone: &Leg, cause: Cause) {
+        let state = self.calls.get(&id).map(|c| &c.state);
+        let talking = matches!(state, Some(State::Talking { .. }));
+        if matches!(state, Some(State::Dialling { .. })) {
+            self.failed(now, id, cause);
+        } else if talking && !self.goes_on_after(now, id, gone) {
+            self.end(now, id, cause, false);
         }
     }
 
@@ -371,7 +382,7 @@ impl Control {
         }
     }
 
-    fn release(&mut self, leg: LegId, cause: Cause) {
+    pub(crate) fn release(&mut self, leg: LegId, cause: Cause) {
         if let Some(l) = self.legs.get_mut(&leg).filter(|l| !l.releasing) {
             l.releasing = true;
             self.outputs.push_back(Output::Leg(leg, LegCommand::Release { cause }));
@@ -412,7 +423,7 @@ impl Control {
     }
 
     /// Ends whatever the caller hears from us.
-    fn silence(&mut self, id: CallId, leg: LegId) {
+    pub(crate) fn silence(&mut self, id: CallId, leg: LegId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         match core::mem::replace(&mut call.sound, Sound::Nothing) {
             Sound::Nothing => {}

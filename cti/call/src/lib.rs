@@ -21,11 +21,12 @@ mod fact;
 mod flow;
 mod pattern;
 mod plan;
+mod program;
 mod record;
 mod recording;
 mod snapshot;
 
-pub use command::{CallCommand, CommandError, RecordAction};
+pub use command::{CallCommand, CommandError, RecordAction, StreamAction};
 pub use control::{AgentEvent, Control, Output};
 pub use demarc_acd::{AgentState, AgentView, OverflowReason, QueueSpec, QueueView, Strategy};
 pub use demarc_ivr::{Choice, MenuSpec};

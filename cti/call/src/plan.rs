@@ -10,7 +10,7 @@ use demarc_model::{AgentId, Cause, Number, Origin, PromptId, QueueName};
 
 /// Where a call goes. In the configuration: `{ menu = "main" }`, `{ queue = "sales" }`, `{ agent = "1001" }`,
 /// `"dialled_agent"`, `{ trunk = { name = "carrier" } }`, `{ group = { name = "pstn", number = "110" } }`,
-/// `{ hangup = 17 }`.
+/// `{ program = "bot" }`, `{ hangup = 17 }`.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Target {
@@ -26,6 +26,8 @@ pub enum Target {
     Trunk(Outgoing),
     /// A number over any free channel of a group of spans.
     Group(Outgoing),
+    /// A program that takes the call's sound, by its name in the configuration.
+    Program(String),
     /// Release the call.
     Hangup(Cause),
 }
@@ -166,6 +168,9 @@ pub struct Plan {
     pub groups: BTreeSet<String>,
     /// The SIP trunks there are.
     pub trunks: BTreeSet<String>,
+    /// The programs there are, and where a call goes when the program ends before the caller does; without such a target
+    /// the call ends as well.
+    pub programs: BTreeMap<String, Option<Target>>,
     /// The prompts and pieces of music there are.
     pub prompts: BTreeSet<PromptId>,
     /// What is recorded.
@@ -247,6 +252,9 @@ impl Plan {
         for (name, queue) in &self.queues {
             self.check_queue(name, queue)?;
         }
+        for (name, then) in &self.programs {
+            then.iter().try_for_each(|to| self.check_target(&alloc::format!("program {name:?}"), to))?;
+        }
         for queue in &self.recording.queues {
             known("recording", "queue", queue, self.queues.keys())?;
         }
@@ -289,13 +297,18 @@ impl Plan {
         targets.into_iter().try_for_each(|target| self.check_target(&place, target))
     }
 
-    fn check_target(&self, place: &str, target: &Target) -> Result<(), PlanError> {
+    /// Whether a target exists; `place` names where it stands, for the error.
+    ///
+    /// # Errors
+    /// What does not exist, and what does.
+    pub fn check_target(&self, place: &str, target: &Target) -> Result<(), PlanError> {
         match target {
             Target::Menu(name) => known(place, "menu", name, self.menus.keys()),
             Target::Queue(name) => known(place, "queue", name, self.queues.keys()),
             Target::Agent(id) => known(place, "agent", id, &self.agents),
             Target::Trunk(way) => known(place, "trunk", &way.name, &self.trunks),
             Target::Group(way) => known(place, "group", &way.name, &self.groups),
+            Target::Program(name) => known(place, "program", name, self.programs.keys()),
             Target::Hangup(Cause(1..=127)) | Target::DialledAgent => Ok(()),
             Target::Hangup(_) => Err(value(place, "a cause is 1 to 127 (Q.850)")),
         }

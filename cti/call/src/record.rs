@@ -1,6 +1,8 @@
 use crate::{Fact, LeftReason};
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
-use demarc_model::{AgentId, CallId, Cause, ChannelNo, LegId, Number, Origin, QueueName, SpanNo};
+use demarc_model::{
+    AgentId, CallId, Cause, ChannelNo, Destination, LegId, Number, Origin, QueueName, SpanNo,
+};
 
 /// How a call went, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -49,6 +51,9 @@ pub struct RecordLeg {
     pub span: Option<SpanNo>,
     /// Its bearer channel.
     pub channel: Option<ChannelNo>,
+    /// Where it was dialled to; none for the caller's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Destination>,
     /// Why it was released.
     pub cause: Option<Cause>,
 }
@@ -111,6 +116,12 @@ pub struct CallRecord {
     /// Milliseconds in queues.
     #[serde(skip)]
     waited_ms: u64,
+    /// Since when the caller has been with a party.
+    #[serde(skip)]
+    talking_since_ms: Option<i64>,
+    /// Milliseconds with parties.
+    #[serde(skip)]
+    talked_ms: u64,
 }
 
 impl CallRecord {
@@ -140,10 +151,12 @@ impl CallRecord {
             cause: Cause::NORMAL_UNSPECIFIED,
             disposition: Disposition::Failed,
             recovered: false,
-            legs: [RecordLeg { leg: *leg, span, channel, cause: None }].into(),
+            legs: [RecordLeg { leg: *leg, span, channel, to: None, cause: None }].into(),
             recordings: Vec::new(),
             waiting_since_ms: None,
             waited_ms: 0,
+            talking_since_ms: None,
+            talked_ms: 0,
         })
     }
 
@@ -156,6 +169,8 @@ impl CallRecord {
             Fact::MenuChoice { menu, digits, .. } if self.menu_choices.len() < Self::MAX_ROWS => {
                 self.menu_choices.push(MenuStep { menu: menu.clone(), digits: digits.clone() });
             }
+            // Sent on from a party: it is with nobody until the next one answers.
+            Fact::Routed { .. } => self.stop_talking(at_ms),
             Fact::QueueEntered { queue, .. } => {
                 self.queue = Some(queue.clone());
                 self.waiting_since_ms = Some(at_ms);
@@ -166,8 +181,9 @@ impl CallRecord {
                 }
                 self.stop_waiting(at_ms);
             }
-            Fact::LegDialled { leg, .. } if self.legs.len() < Self::MAX_ROWS => {
-                self.legs.push(RecordLeg { leg: *leg, span: None, channel: None, cause: None });
+            Fact::LegDialled { leg, to, .. } if self.legs.len() < Self::MAX_ROWS => {
+                let to = Some(to.clone());
+                self.legs.push(RecordLeg { leg: *leg, span: None, channel: None, to, cause: None });
             }
             Fact::LegSeized { leg, span, channel, .. } => {
                 if let Some(row) = self.leg(*leg) {
@@ -199,6 +215,7 @@ impl CallRecord {
     fn answered(&mut self, at_ms: i64, agent: Option<&AgentId>) {
         self.stop_waiting(at_ms);
         self.answer_ms.get_or_insert(at_ms);
+        self.talking_since_ms.get_or_insert(at_ms);
         self.agent = agent.cloned();
     }
 
@@ -208,13 +225,20 @@ impl CallRecord {
         }
     }
 
+    fn stop_talking(&mut self, at_ms: i64) {
+        if let Some(since) = self.talking_since_ms.take() {
+            self.talked_ms += millis(since, at_ms);
+        }
+    }
+
     fn end(&mut self, at_ms: i64, cause: Cause, by_caller: bool, recovered: bool) {
         self.stop_waiting(at_ms);
+        self.stop_talking(at_ms);
         self.end_ms = at_ms;
         self.cause = cause;
         self.recovered = recovered;
         self.wait_seconds = rounded(self.waited_ms);
-        self.talk_seconds = self.answer_ms.map_or(0, |answer| rounded(millis(answer, at_ms)));
+        self.talk_seconds = rounded(self.talked_ms);
         self.disposition = match cause {
             _ if self.answer_ms.is_some() => Disposition::Answered,
             _ if by_caller => Disposition::Abandoned,

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "an unwrap is a check here")]
 
 use demarc_call::{
-    AgentEvent, CallRecord, Choice, Control, Disposition, Fact, Ledger, MenuSpec, Outgoing, Output, Pattern,
-    Plan, QueueSpec, Route, Target,
+    AgentEvent, CallCommand, CallRecord, Choice, Control, Disposition, Fact, Ledger, MenuSpec, Outgoing,
+    Output, Pattern, Plan, QueueSpec, Route, StreamAction, Target,
 };
 use demarc_model::{
     AgentId, CallId, Cause, ChannelNo, Destination, Digit, LegCommand, LegEvent, LegId, MediaCommand,
@@ -55,6 +55,7 @@ fn plan() -> Plan {
             ("2", queue("support")),
             ("3", Target::Agent(agent(0))),
             ("42", Target::Menu("main".into())),
+            ("5", Target::Program("bot".into())),
             ("9", Target::Trunk(way("carrier"))),
         ]
         .into_iter()
@@ -86,6 +87,7 @@ fn plan() -> Plan {
         agents: (0..7).map(agent).collect(),
         groups: ["pstn".into()].into(),
         trunks: ["carrier".into()].into(),
+        programs: [("bot".into(), Some(queue("sales"))), ("asr".into(), None)].into(),
         prompts: ["welcome", "invalid", "music"].map(|p| PromptId(p.into())).into(),
         ..Plan::default()
     }
@@ -196,7 +198,7 @@ impl World {
                 self.control.handle_leg(self.now, leg, LegEvent::Answered);
             }
             6 | 7 => {
-                let digit = Digit::new(self.random.pick(&['1', '2', '3', '4', '9', '7'])).unwrap();
+                let digit = Digit::new(self.random.pick(&['1', '2', '3', '4', '5', '9', '7'])).unwrap();
                 let event = MediaEvent::Digit { leg, digit };
                 self.control.handle_media(self.now, event);
             }
@@ -212,6 +214,20 @@ impl World {
         }
     }
 
+    /// A program sends its caller on, or one begins or ceases to listen.
+    fn program(&mut self) {
+        let legs: Vec<LegId> = self.lines.keys().copied().collect();
+        let Some(call) = self.offered.last().copied() else { return };
+        if legs.is_empty() || self.random.below(2) == 0 {
+            let action = self.random.pick(&[StreamAction::Start, StreamAction::Start, StreamAction::Stop]);
+            let command = CallCommand::Stream { action, program: "asr".into() };
+            let _ = self.control.handle_command(self.now, call, command); // the call may be over
+        } else {
+            let (leg, to) = (self.random.pick(&legs), self.random.pick(&["main", "none"]));
+            self.control.handle_continue(self.now, leg, Target::Menu(to.into()));
+        }
+    }
+
     fn step(&mut self) {
         self.now = self.now + Duration::from_millis(self.random.below(400));
         self.control.handle_timeout(self.now);
@@ -223,6 +239,7 @@ impl World {
                 let event = if self.random.below(3) == 0 { AgentEvent::Gone } else { AgentEvent::Available };
                 self.control.handle_agent(self.now, &who, event);
             }
+            2 => self.program(),
             _ => self.something(),
         }
         self.drain();
@@ -278,6 +295,7 @@ impl World {
             LegCommand::Alert | LegCommand::EarlyMedia | LegCommand::Proceed => {
                 assert!(!line.outgoing && !line.answered, "seed {seed}: {command:?} to answered {leg}");
             }
+            LegCommand::Keyed(_) => assert!(line.outgoing && line.answered, "seed {seed}: keyed to {leg}"),
             LegCommand::Dial { .. } => unreachable!("handled above"),
         }
     }
@@ -304,6 +322,10 @@ impl World {
                 }
             }
             MediaCommand::Split { leg } => self.part(leg),
+            MediaCommand::Listen { leg, program } => {
+                let both = self.lines.contains_key(&leg) && self.lines.contains_key(&program);
+                assert!(both, "seed {seed}: {program} listens to {leg}, and one of them is not there");
+            }
             MediaCommand::Confer { .. }
             | MediaCommand::ConferLevel { .. }
             | MediaCommand::ConferPlay { .. }
@@ -385,11 +407,12 @@ impl World {
         assert!(record.legs.iter().all(|l| l.cause.is_some()));
         assert_eq!(record.menu_choices.len(), count(|f| matches!(f, Fact::MenuChoice { .. })));
         let answers = count(|f| matches!(f, Fact::Answered { .. }));
-        assert!(answers <= 1, "seed {}: a call talks to one party", self.seed);
-        assert_eq!(record.answer_ms.is_some(), answers == 1);
-        assert!(
-            record.talk_seconds + record.wait_seconds <= (record.end_ms - record.start_ms) as u64 / 1000 + 1
-        );
+        let to_program = |to: &Target| matches!(to, Target::Program(_));
+        let sent_on = facts.iter().filter(|f| matches!(f, Fact::Routed { target, .. } if to_program(target)));
+        assert!(answers <= 1 + sent_on.count(), "seed {}: only programs send a caller on", self.seed);
+        assert_eq!(record.answer_ms.is_some(), answers > 0);
+        let seconds = (record.end_ms - record.start_ms) as u64 / 1000;
+        assert!(record.talk_seconds + record.wait_seconds <= seconds + 1, "seed {}: {record:?}", self.seed);
     }
 }
 

@@ -25,6 +25,7 @@ pub fn plan(config: &Config) -> Result<Plan, PlanError> {
         agents: config.agents.iter().map(|a| AgentId(a.id.get_ref().clone())).collect(),
         groups: config.spans.iter().map(|s| s.group.clone()).collect(),
         trunks: config.trunks.iter().map(|t| t.name.get_ref().clone()).collect(),
+        programs: config.programs.iter().map(program).collect(),
         prompts,
         recording: RecordPlan {
             every_call: config.recording.as_ref().is_some_and(|r| r.every_call),
@@ -41,6 +42,10 @@ pub fn plan(config: &Config) -> Result<Plan, PlanError> {
     Ok(plan)
 }
 
+fn program(program: &config::Program) -> (String, Option<Target>) {
+    (program.name.get_ref().clone(), program.then.as_ref().map(|to| target(to.get_ref())))
+}
+
 fn target(text: &str) -> Target {
     let outgoing = |name, number: Option<String>| Outgoing { name, number: number.map(Number) };
     match config::parse_target(text) {
@@ -49,6 +54,7 @@ fn target(text: &str) -> Target {
         Ok(config::Target::Agent(id)) => Target::Agent(AgentId(id)),
         Ok(config::Target::Trunk(name, number)) => Target::Trunk(outgoing(name, number)),
         Ok(config::Target::Group(name, number)) => Target::Group(outgoing(name, number)),
+        Ok(config::Target::Program(name)) => Target::Program(name),
         Ok(config::Target::Hangup(cause)) => Target::Hangup(cause),
         Err(problem) => unreachable!("targets are checked when the configuration is read: {problem}"),
     }

@@ -147,6 +147,7 @@ impl Running {
         let now = self.task.clock.now();
         let command = match command {
             LegCommand::Dial { to, from } => return self.dial(leg, to, from).await,
+            LegCommand::Keyed(_) => return, // it is in the sound
             LegCommand::Proceed => Command::Proceed,
             LegCommand::Alert => Command::Alert,
             LegCommand::EarlyMedia => Command::EarlyMedia,

@@ -1,4 +1,4 @@
-use crate::{AgentId, Cause, ChannelNo, Number, SpanNo};
+use crate::{AgentId, CallId, Cause, ChannelNo, Number, SpanNo};
 use alloc::string::String;
 
 /// Where an incoming leg came in.
@@ -40,6 +40,17 @@ pub enum Destination {
     },
     /// The telephone that an agent has registered.
     Agent(AgentId),
+    /// A program that takes the call's sound.
+    Program {
+        /// Its name in the configuration, or where the client of the API comes from.
+        program: String,
+        /// The call, for the program to know.
+        call: CallId,
+        /// The number that was dialled, likewise.
+        number: Number,
+        /// Whether it only hears the call, and is not the caller's other party.
+        listens: bool,
+    },
 }
 
 /// What a line or a SIP session says of a leg. Every leg ends with exactly one `Released`, and nothing follows it.
@@ -96,6 +107,8 @@ pub enum LegCommand {
     EarlyMedia,
     /// Answer an incoming leg.
     Answer,
+    /// Tell a program that the other party keyed a digit. A line or a SIP session hears it in the sound.
+    Keyed(crate::Digit),
     /// End the leg, whatever its state. `Released` follows.
     Release {
         /// Why.

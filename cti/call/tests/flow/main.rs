@@ -3,6 +3,7 @@
 
 mod bench;
 mod commands;
+mod programs;
 
 use bench::*;
 use demarc_call::{AgentEvent, Disposition, Limits, Output, Plan, RecordPlan};

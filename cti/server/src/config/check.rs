@@ -27,6 +27,7 @@ impl Check<'_> {
         self.prompts()?;
         self.menus()?;
         self.queues()?;
+        self.programs()?;
         self.routes()
     }
 
@@ -84,6 +85,7 @@ impl Check<'_> {
         self.unique("trunk", self.config.trunks.iter().map(|t| &t.name))?;
         self.unique("agent", self.config.agents.iter().map(|a| &a.id))?;
         self.unique("prompt", self.config.prompts.iter().map(|p| &p.name))?;
+        self.unique("program", self.config.programs.iter().map(|p| &p.name))?;
         self.unique("menu", self.config.menus.iter().map(|m| &m.name))?;
         self.unique("queue", self.config.queues.iter().map(|q| &q.name))
     }
@@ -163,6 +165,23 @@ impl Check<'_> {
         Ok(())
     }
 
+    fn programs(&self) -> Result<(), ConfigError> {
+        for program in &self.config.programs {
+            program.endpoint().map_err(|(place, problem)| self.at(place, problem))?;
+            for (seconds, most) in [(&program.connect_seconds, 60), (&program.buffer_seconds, 300)] {
+                if !(1..=most).contains(seconds.get_ref()) {
+                    let problem = format!("{} is no time here; write 1 to {most} seconds", seconds.get_ref());
+                    return Err(self.at(seconds, problem));
+                }
+            }
+            if ![8000, 16_000].contains(program.rate.get_ref()) {
+                return Err(self.at(&program.rate, "a program is sent 8000 or 16000 samples a second"));
+            }
+            program.then.iter().try_for_each(|target| self.target(target))?;
+        }
+        Ok(())
+    }
+
     fn routes(&self) -> Result<(), ConfigError> {
         for route in &self.config.routes {
             match parse_from(route.from.get_ref()).map_err(|problem| self.at(&route.from, problem))? {
@@ -197,6 +216,9 @@ impl Check<'_> {
             }
             Target::Trunk(name, _) => self.known_trunk(place, &name),
             Target::Group(name, _) => self.known_group(place, &name),
+            Target::Program(name) => {
+                self.known("program", place, self.config.programs.iter().map(|p| p.name.get_ref()), &name)
+            }
             Target::Hangup(_) => Ok(()),
         }
     }

@@ -70,6 +70,15 @@ pub fn default_overflow() -> Spanned<String> {
 pub fn default_queue_length() -> usize {
     100
 }
+pub fn default_program_rate() -> Spanned<u32> {
+    Spanned::new(0..0, 8000)
+}
+pub fn default_connect() -> Spanned<u32> {
+    Spanned::new(0..0, 5)
+}
+pub fn default_program_buffer() -> Spanned<u32> {
+    Spanned::new(0..0, 20)
+}
 pub fn default_from() -> Spanned<String> {
     unspanned("any")
 }

@@ -4,6 +4,7 @@
 
 mod check;
 mod defaults;
+mod program;
 mod target;
 
 use check::Check;
@@ -17,6 +18,7 @@ use std::{
 };
 use toml::Spanned;
 
+pub use program::{Endpoint, WebSocketUrl};
 pub use target::{From, Listen, Target, parse_from, parse_target};
 use target::{parse_listen, parse_ports};
 
@@ -68,6 +70,9 @@ pub struct Config {
     /// Queues, `[[queue]]`.
     #[serde(default, rename = "queue")]
     pub queues: Vec<Queue>,
+    /// Programs that take part in calls, `[[program]]`.
+    #[serde(default, rename = "program")]
+    pub programs: Vec<Program>,
     /// Which number goes where, `[[route]]`.
     #[serde(default, rename = "route")]
     pub routes: Vec<Route>,
@@ -302,6 +307,29 @@ pub struct Queue {
     /// Most callers waiting; further ones go to `overflow` at once.
     #[serde(default = "default_queue_length")]
     pub max_waiting: usize,
+}
+
+/// `[[program]]`: one of `url` and `audiosocket`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    /// Its name in targets.
+    pub name: Spanned<String>,
+    /// A WebSocket, `ws://HOST:PORT/PATH`.
+    pub url: Option<Spanned<String>>,
+    /// `HOST:PORT` of a program that speaks Asterisk's AudioSocket protocol.
+    pub audiosocket: Option<Spanned<String>>,
+    /// Samples a second that the program is sent: 8000, which is what a line has, or 16000.
+    #[serde(default = "default_program_rate")]
+    pub rate: Spanned<u32>,
+    /// How long a connection may take; then the caller goes to the next target of the route.
+    #[serde(default = "default_connect")]
+    pub connect_seconds: Spanned<u32>,
+    /// How much of what the program says may wait to be played; then nothing more is read from it.
+    #[serde(default = "default_program_buffer")]
+    pub buffer_seconds: Spanned<u32>,
+    /// Where the call goes when the program ends before the caller does; without it the call ends too.
+    pub then: Option<Spanned<String>>,
 }
 
 /// `[[route]]`

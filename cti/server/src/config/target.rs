@@ -17,6 +17,8 @@ pub enum Target {
     Trunk(String, Option<String>),
     /// `group:NAME` or `group:NAME:NUMBER`
     Group(String, Option<String>),
+    /// `program:NAME`
+    Program(String),
     /// `hangup:CAUSE`
     Hangup(Cause),
 }
@@ -69,7 +71,7 @@ pub fn parse_listen(text: &str) -> Result<Listen, String> {
 pub fn parse_target(text: &str) -> Result<Target, String> {
     let wrong = || {
         format!(
-            "\"{text}\" is no target; write menu:NAME, queue:NAME, agent:ID, trunk:NAME[:NUMBER], group:NAME[:NUMBER] or hangup:CAUSE"
+            "\"{text}\" is no target; write menu:NAME, queue:NAME, agent:ID, trunk:NAME[:NUMBER], group:NAME[:NUMBER], program:NAME or hangup:CAUSE"
         )
     };
     let (kind, rest) = text.split_once(':').ok_or_else(wrong)?;
@@ -84,6 +86,7 @@ pub fn parse_target(text: &str) -> Result<Target, String> {
         ("agent", None) => Ok(Target::Agent(name.into())),
         ("trunk", number) => Ok(Target::Trunk(name.into(), number)),
         ("group", number) => Ok(Target::Group(name.into(), number)),
+        ("program", None) => Ok(Target::Program(name.into())),
         ("hangup", None) => match name.parse() {
             Ok(cause @ 1..=127) => Ok(Target::Hangup(Cause(cause))),
             _ => {

@@ -251,7 +251,7 @@ impl Running {
             }
             LegCommand::Release { cause } => endpoint.hangup(now, session, Some(cause)),
             // 100 Trying has gone out by itself.
-            LegCommand::Proceed | LegCommand::Dial { .. } => {}
+            LegCommand::Proceed | LegCommand::Keyed(_) | LegCommand::Dial { .. } => {}
         }
     }
 
@@ -259,7 +259,9 @@ impl Running {
         let target = match to {
             Destination::Trunk { trunk, number } => Target::Trunk { trunk, number },
             Destination::Agent(AgentId(user)) => Target::User(user),
-            Destination::Group { .. } => return self.refuse(leg, Cause::NO_ROUTE).await,
+            Destination::Group { .. } | Destination::Program { .. } => {
+                return self.refuse(leg, Cause::NO_ROUTE).await;
+            }
         };
         let Some(state) = self.open_leg(leg) else {
             return self.refuse(leg, Cause::RESOURCE_UNAVAILABLE).await;
