@@ -17,5 +17,5 @@ mod zones;
 
 pub use arg::{Arg, CallerMemory};
 pub use description::{Description, DescriptionError};
-pub use sim::{Direction, FileId, LINES, Leaf, PortWires, Sim, TapFrame, Wires};
+pub use sim::{Direction, FileId, LINES, Leaf, PortWires, Sim, Tap, TapFrame, Wires};
 pub use simulator::{Monotonic, SimError, Simulator, Watcher};

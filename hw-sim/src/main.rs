@@ -5,7 +5,7 @@ mod cli;
 use clap::{Parser, Subcommand, ValueEnum};
 use cli::{inject, log, namespace::NamespaceError, record, run, signals::Signals};
 use hw_sim::{
-    Description, DescriptionError, Sim, SimError, Simulator, TapFrame,
+    Description, DescriptionError, Sim, SimError, Simulator, Tap,
     fault::FaultError,
     fuse::{self, MountError},
     pcap::PcapWriter,
@@ -153,7 +153,7 @@ enum Command {
 /// What is written while boards are used.
 #[derive(clap::Args)]
 struct Watch {
-    /// Capture the frames of all D-channels for tshark
+    /// Capture the frames of all D-channels for tshark; FILE.pcapng tells the cables apart, as interfaces with names
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
     /// Log every call, alarm, fault and frame, a line each
@@ -350,10 +350,12 @@ fn described(path: Option<&Path>) -> Result<Description, Failure> {
 }
 
 /// What writes each frame of a D-channel into a capture file.
-fn capture(path: &Path) -> Result<Box<dyn FnMut(&TapFrame) + Send>, Failure> {
+fn capture(path: &Path) -> Result<Tap, Failure> {
     let failed = |source| Failure::Capture { path: path.into(), source };
     let file = File::create(path).map_err(failed)?;
-    let mut writer = Some(PcapWriter::new(file).map_err(failed)?);
+    let named = path.extension().is_some_and(|extension| extension == "pcapng");
+    let writer = if named { PcapWriter::with_names(file) } else { PcapWriter::new(file) };
+    let mut writer = Some(writer.map_err(failed)?);
     let path = path.to_owned();
     Ok(Box::new(move |frame| {
         // A full disk ends the capture, not the simulator.

@@ -90,7 +90,8 @@ enum Place {
     Pseudo(u32),
 }
 
-type Tap = Box<dyn FnMut(&TapFrame) + Send>;
+/// Hears of every frame of every D-channel.
+pub type Tap = Box<dyn FnMut(&TapFrame) + Send>;
 
 impl Sim {
     /// Boards and cables as described, at time zero.
@@ -129,6 +130,11 @@ impl Sim {
     /// The time up to which everything has happened.
     pub fn now(&self) -> Time {
         self.now
+    }
+
+    /// The time up to which the lines have carried something: that of the last whole tick.
+    pub fn line_time(&self) -> Time {
+        time_of(self.tick)
     }
 
     /// Lets everything happen up to `to`; a time in the past changes nothing.
@@ -417,7 +423,7 @@ impl Sim {
 
     /// Calls `tap` with every D-channel frame that is put on a line, in order of time. It is called from
     /// [`Sim::advance`], so it must not ask the simulator that holds this machine for anything.
-    pub fn tap(&mut self, tap: Box<dyn FnMut(&TapFrame) + Send>) {
+    pub fn tap(&mut self, tap: Tap) {
         self.taps.push(tap);
     }
 
@@ -520,6 +526,8 @@ pub struct TapFrame {
     pub at: Time,
     /// The span that sent it.
     pub span: SpanNo,
+    /// The lower span of the cable that it was on; the span itself where there is none.
+    pub cable: SpanNo,
     /// The channel that sent it.
     pub channel: ChannelNo,
     /// Which way.

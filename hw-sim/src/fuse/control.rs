@@ -118,7 +118,8 @@ fn recording(sim: &mut Sim, text: &str) -> Result<Recording, Errno> {
     let recording = Recording::default();
     // Writing to a vector cannot fail, here and below.
     let _ = record::write_header(&mut recording.0.lock().unwrap_or_else(PoisonError::into_inner).octets);
-    let (buffer, start) = (Arc::downgrade(&recording.0), sim.now());
+    // The lines have run up to a whole tick; what comes next begins there.
+    let (buffer, start) = (Arc::downgrade(&recording.0), sim.line_time());
     sim.listen(
         &channels,
         Box::new(move |record| {
@@ -167,6 +168,24 @@ fn channel_map(text: &str) -> Option<BTreeMap<ChannelNo, ChannelNo>> {
 mod tests {
     use super::*;
     use crate::Description;
+    use demarc_model::Time;
+    use std::time::Duration;
+
+    /// The first record must not overlap with the second, or a replay loses samples.
+    #[test]
+    fn a_recording_that_begins_within_a_tick_begins_with_it() {
+        let mut sim = Sim::new(&Description::default()).expect("the default boards");
+        sim.open(&dahdi_abi::NodePath::Number(1)).expect("a channel");
+        sim.advance(Time(Duration::from_micros(10_517)));
+        let recording = command(&mut sim, b"record 1").expect("a command").expect("a recording");
+        sim.advance(Time(Duration::from_micros(12_017)));
+        sim.advance(Time(Duration::from_micros(15_017)));
+        let file = recording.read(1 << 16).expect("records");
+        let mut reader = Reader::new(&file[..]).expect("a recording");
+        let all = std::iter::from_fn(|| reader.next_record().expect("a record"));
+        let sound: Vec<_> = all.filter(|record| record.way == record::Way::Sent).map(|r| r.at).collect();
+        assert_eq!(sound, [0, 2].map(Time::from_millis));
+    }
 
     #[test]
     fn only_whole_commands_are_taken() {

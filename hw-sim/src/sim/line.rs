@@ -328,13 +328,16 @@ fn tap(channel: &Channel, spans: &[Span], sent: &Sent, to: &mut Findings) {
         return;
     }
     let Some(index) = channel.span else { return };
-    let numbers = (SpanNo::new(index as u16 + 1), ChannelNo::new(channel.number as u16));
-    let (Some(span), Some(number)) = numbers else { return };
-    let up = spans.get(index).and_then(|span| span.peer).is_none_or(|peer| index < peer);
+    let lower = spans.get(index).and_then(|span| span.peer).map_or(index, |peer| peer.min(index));
+    let up = lower == index;
+    let number = |index: usize| SpanNo::new(index as u16 + 1);
+    let numbers = (number(index), number(lower), ChannelNo::new(channel.number as u16));
+    let (Some(span), Some(cable), Some(number)) = numbers else { return };
     for (tick, frame) in &sent.frames {
         to.frames.push(TapFrame {
             at: time_of(*tick),
             span,
+            cable,
             channel: number,
             direction: if up { Direction::Up } else { Direction::Down },
             frame: frame[..frame.len().saturating_sub(2)].to_vec(),

@@ -211,3 +211,32 @@ fn tshark_decodes_the_capture() {
         .expect("tshark");
     assert!(broken.stdout.is_empty(), "{}", String::from_utf8_lossy(&broken.stdout));
 }
+
+#[test]
+fn a_capture_of_several_cables_tells_them_apart() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let (config, capture) = (place.path().join("boards.toml"), place.path().join("d.pcapng"));
+    let pairs = "[[span]]\n".repeat(4) + "[[cable]]\nfrom = 1\nto = 2\n[[cable]]\nfrom = 4\nto = 3\n";
+    fs::write(&config, pairs).expect("a file");
+    let served = Served::start_with(&[
+        "--config",
+        config.to_str().expect("ASCII"),
+        "--pcap",
+        capture.to_str().expect("ASCII"),
+    ]);
+    let mut octets = [0; 64];
+    // SABME on the second cable, and on the first one from its higher span.
+    for (from, to) in [("78", "109"), ("47", "16")] {
+        let far = served.open(to, 0).expect("a D-channel");
+        let near = served.open(from, 0).expect("a D-channel");
+        near.write(&[0x02, 0x01, 0x7f, 0, 0]).expect("SABME");
+        far.read(&mut octets).expect("SABME");
+    }
+    let fields = ["-T", "fields", "-e", "frame.interface_name", "-e", "_ws.col.Info"];
+    let decoded = Command::new("tshark").arg("-r").arg(&capture).args(fields).output().expect("tshark");
+    let text = String::from_utf8_lossy(&decoded.stdout);
+    let rows: Vec<_> = text.lines().filter_map(|line| line.split_once('\t')).collect();
+    let cables: Vec<&str> = rows.iter().map(|(cable, _)| *cable).collect();
+    assert_eq!(cables, ["cable of span 3", "cable of span 1"], "{text}");
+    assert!(rows.iter().all(|(_, what)| what.contains("SABME")), "{text}");
+}
