@@ -1,10 +1,14 @@
-use crate::{CallState, Target, recording::Recordings};
+use crate::{
+    CallState, Target,
+    conference::{Admission, Guest},
+    recording::Recordings,
+};
 use alloc::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     string::String,
 };
 use core::time::Duration;
-use demarc_ivr::Menu;
+use demarc_ivr::{Menu, PinEntry};
 use demarc_model::{AgentId, CallId, Cause, ChannelNo, LegId, Number, Origin, QueueName, SpanNo, Time};
 
 /// A leg that has not said `Released` yet.
@@ -52,6 +56,15 @@ pub(crate) enum State {
     Talking {
         leg: LegId,
     },
+    /// Asked for the PIN of a conference.
+    Pin {
+        name: String,
+        entry: PinEntry<Admission>,
+    },
+    /// In a conference of the configuration.
+    Conference {
+        name: String,
+    },
     Ending,
     /// On the way from one target to the next; never seen from outside.
     Routing,
@@ -63,6 +76,8 @@ pub(crate) enum Sound {
     Nothing,
     Playing,
     Joined,
+    /// A room.
+    Conferred,
 }
 
 #[derive(Debug)]
@@ -85,6 +100,12 @@ pub(crate) struct Call {
     pub answered: bool,
     pub sound: Sound,
     pub recordings: Recordings,
+    /// Third parties and supervisors.
+    pub guests: BTreeMap<LegId, Guest>,
+    /// The room that its answered legs are in.
+    pub room: Option<u64>,
+    /// Another leg has taken the place of the one that called.
+    pub caller_gone: bool,
     pub state: State,
     pub started: Time,
     pub since: Time,
@@ -113,6 +134,9 @@ impl Call {
             answered: false,
             sound: Sound::Nothing,
             recordings: Recordings::default(),
+            guests: BTreeMap::new(),
+            room: None,
+            caller_gone: false,
             state: State::Routing,
             started: now,
             since: now,
@@ -137,16 +161,23 @@ impl Call {
         match self.state {
             State::Queued { offer, .. } => offer,
             State::Dialling { leg, .. } | State::Talking { leg } => Some(leg),
-            State::Menu { .. } | State::Ending | State::Routing => None,
+            State::Menu { .. }
+            | State::Pin { .. }
+            | State::Conference { .. }
+            | State::Ending
+            | State::Routing => None,
         }
     }
 
     pub fn deadline(&self) -> Option<Time> {
-        match &self.state {
+        let state = match &self.state {
             State::Menu { menu, .. } => menu.poll_timeout(),
             State::Dialling { until, .. } => Some(*until),
-            State::Queued { .. } | State::Talking { .. } | State::Ending | State::Routing => None,
-        }
+            State::Pin { entry, .. } => entry.poll_timeout(),
+            State::Ending => return None,
+            State::Queued { .. } | State::Talking { .. } | State::Conference { .. } | State::Routing => None,
+        };
+        state.into_iter().chain(self.guests.values().filter_map(Guest::rings_until)).min()
     }
 
     pub fn state_shown(&self) -> CallState {
@@ -155,6 +186,7 @@ impl Call {
             State::Queued { .. } => CallState::Queued,
             State::Dialling { .. } | State::Routing => CallState::Dialling,
             State::Talking { .. } => CallState::Talking,
+            State::Pin { .. } | State::Conference { .. } => CallState::Conference,
             State::Ending => CallState::Ending,
         }
     }

@@ -1,8 +1,8 @@
 //! What an operator or a program asks of a call.
 
-use crate::{Fact, control::Control};
+use crate::{Fact, PartyRole, Target, control::Control};
 use alloc::string::String;
-use demarc_model::{CallId, Cause, Time};
+use demarc_model::{AgentId, CallId, Cause, LegId, Time};
 
 /// Something to do with a call. In JSON it is an object with the field `verb`, for example
 /// `{"verb":"record","action":"mask"}`.
@@ -26,6 +26,37 @@ pub enum CallCommand {
         action: StreamAction,
         /// The program's name in the configuration.
         program: String,
+    },
+    /// Ring a third party, who then talks with those who talk.
+    Add {
+        /// An agent, or a number over a trunk or a group.
+        to: Target,
+    },
+    /// Ring a supervisor, or give one who is there another role.
+    Supervise {
+        /// Whose telephone.
+        agent: AgentId,
+        /// Listen, whisper or barge.
+        role: PartyRole,
+    },
+    /// Send a third party or a supervisor away.
+    Remove {
+        /// The leg.
+        leg: LegId,
+    },
+    /// How loud a leg is for the others in its conference.
+    Level {
+        /// The leg.
+        leg: LegId,
+        /// Percent of its own loudness, 0 to 400.
+        percent: u16,
+    },
+    /// Let a leg be heard by nobody in its conference, or be heard again.
+    Mute {
+        /// The leg.
+        leg: LegId,
+        /// Whether it is muted.
+        on: bool,
     },
 }
 
@@ -92,10 +123,15 @@ impl Control {
             return Err(CommandError::NotNow { call: id, why: "it is being cleared" });
         }
         let at = self.outputs.len();
-        match &command {
-            CallCommand::Hangup { cause } => self.end_by_command(now, id, *cause)?,
-            CallCommand::Record { action } => self.record_by_command(id, *action)?,
-            CallCommand::Stream { action, program } => self.stream_by_command(id, *action, program)?,
+        match command.clone() {
+            CallCommand::Hangup { cause } => self.end_by_command(now, id, cause)?,
+            CallCommand::Record { action } => self.record_by_command(id, action)?,
+            CallCommand::Stream { action, program } => self.stream_by_command(id, action, &program)?,
+            CallCommand::Add { to } => self.add_by_command(now, id, to)?,
+            CallCommand::Supervise { agent, role } => self.supervise_by_command(now, id, agent, role)?,
+            CallCommand::Remove { leg } => self.remove_by_command(now, id, leg)?,
+            CallCommand::Level { leg, percent } => self.level_by_command(id, leg, percent)?,
+            CallCommand::Mute { leg, on } => self.mute_by_command(id, leg, on)?,
         }
         // Told before what it does.
         self.outputs.insert(at, crate::Output::Fact(Fact::Commanded { call: id, command }));

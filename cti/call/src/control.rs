@@ -1,6 +1,7 @@
 use crate::{
-    CallView, Fact, LegView, Plan, Snapshot, Target,
+    CallView, Fact, Plan, Snapshot, Target,
     call::{Call, Leg, State},
+    conference::Rooms,
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -47,6 +48,7 @@ pub struct Control {
     pub(crate) acd: Acd<Target>,
     pub(crate) calls: BTreeMap<CallId, Call>,
     pub(crate) legs: BTreeMap<LegId, Leg>,
+    pub(crate) rooms: Rooms,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) next_leg: u64,
     timers: BTreeSet<(Time, CallId)>,
@@ -64,6 +66,7 @@ impl Control {
             plan,
             calls: BTreeMap::new(),
             legs: BTreeMap::new(),
+            rooms: Rooms::default(),
             outputs: VecDeque::new(),
             next_leg: 1,
             timers: BTreeSet::new(),
@@ -113,6 +116,7 @@ impl Control {
             MediaEvent::Digit { digit, .. } => self.digit(now, call, leg, digit),
             MediaEvent::PlayEnded { prompt, .. } => {
                 self.with_menu(now, call, leg, |menu| menu.handle_play_ended(now, &prompt));
+                self.with_pin(now, call, leg, |entry| entry.handle_play_ended(now, &prompt));
             }
             MediaEvent::Silent { .. } => self.silent(now, call, leg),
             MediaEvent::Recorded { .. } | MediaEvent::RecordingFailed { .. } => {}
@@ -178,6 +182,7 @@ impl Control {
             calls: self.calls.values().map(|call| self.call_view(now, call)).collect(),
             queues: self.acd.queues(now),
             agents: self.acd.agents(now),
+            conferences: self.conference_views(now),
         }
     }
 
@@ -188,7 +193,7 @@ impl Control {
 
     fn call_view(&self, now: Time, call: &Call) -> CallView {
         let (queue, position) = self.acd.position(call.id).map(|(q, at)| (q.clone(), at)).unzip();
-        let view = |id: &LegId| self.legs.get(id).map(|leg| leg_view(*id, leg));
+        let view = |id: &LegId| self.legs.get(id).map(|leg| self.leg_view(*id, leg, call));
         let others = call.legs.iter().filter(|id| **id != call.a);
         CallView {
             id: call.id,
@@ -276,6 +281,7 @@ impl Control {
             }
             LegEvent::Alerting => self.alerting(id, leg),
             LegEvent::EarlyMedia => self.early_media(id, leg),
+            LegEvent::Answered if self.guest_answered(now, id, leg) => {}
             LegEvent::Answered => self.party_answered(now, id, leg),
             LegEvent::Digit(digit) => self.digit(now, id, leg, digit),
             LegEvent::Offered { .. } | LegEvent::Proceeding | LegEvent::Released { .. } => {}
@@ -292,6 +298,7 @@ impl Control {
         }
         self.key_to_program(id, leg, digit);
         self.with_menu(now, id, leg, |menu| menu.handle_digit(now, digit));
+        self.with_pin(now, id, leg, |entry| entry.handle_digit(now, digit));
     }
 
     fn silent(&mut self, now: Time, id: CallId, leg: LegId) {
@@ -301,6 +308,9 @@ impl Control {
             if leg == call.a { call.answered } else { self.legs.get(&leg).is_some_and(|l| l.answered) };
         if answered {
             self.fact(Fact::Silent { call: id, leg });
+            if self.goes_on_without(now, id, leg) {
+                return;
+            }
             self.end(now, id, Cause::DESTINATION_OUT_OF_ORDER, false);
         }
     }
@@ -349,15 +359,5 @@ impl Control {
 
     pub(crate) fn command(&mut self, leg: LegId, command: LegCommand) {
         self.outputs.push_back(Output::Leg(leg, command));
-    }
-}
-
-fn leg_view(id: LegId, leg: &Leg) -> LegView {
-    LegView {
-        id,
-        span: leg.channel.map(|(span, _)| span),
-        channel: leg.channel.map(|(_, channel)| channel),
-        answered: leg.answered,
-        releasing: leg.releasing,
     }
 }

@@ -1,4 +1,4 @@
-use crate::{CallCommand, OverflowReason, Recording, Target};
+use crate::{CallCommand, OverflowReason, PartyRole, Recording, RefusedReason, Target};
 use alloc::string::String;
 use demarc_model::{
     AgentId, Alarm, CallId, Cause, ChannelNo, Destination, Digit, LegId, Number, Origin, QueueName, SpanNo,
@@ -166,6 +166,55 @@ pub enum Fact {
         /// The called party's leg.
         b: LegId,
     },
+    /// A caller keyed a wrong PIN, or none in time. What it keyed is not written.
+    PinWrong {
+        /// The call.
+        call: CallId,
+        /// The conference.
+        conference: String,
+    },
+    /// A caller was not let into a conference.
+    ConferenceRefused {
+        /// The call.
+        call: CallId,
+        /// The conference.
+        conference: String,
+        /// Why.
+        reason: RefusedReason,
+    },
+    /// A leg hears and is heard in a conference.
+    ConferenceJoined {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// The number that the conference has while somebody is in it.
+        number: u64,
+        /// Its name in the configuration; none for that of a call of more than two parties.
+        conference: Option<String>,
+        /// By whom the leg is heard.
+        role: PartyRole,
+        /// Whether it moderates.
+        moderator: bool,
+    },
+    /// A supervisor is heard by others than before.
+    ConferenceRole {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// By whom it is heard now.
+        role: PartyRole,
+    },
+    /// A leg is out of its conference.
+    ConferenceLeft {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// The conference's number.
+        number: u64,
+    },
     /// No sound came from a leg for too long.
     Silent {
         /// The call.
@@ -317,6 +366,11 @@ impl Fact {
             | Fact::Alerting { call, .. }
             | Fact::Answered { call, .. }
             | Fact::Joined { call, .. }
+            | Fact::PinWrong { call, .. }
+            | Fact::ConferenceRefused { call, .. }
+            | Fact::ConferenceJoined { call, .. }
+            | Fact::ConferenceRole { call, .. }
+            | Fact::ConferenceLeft { call, .. }
             | Fact::Silent { call, .. }
             | Fact::LegReleased { call, .. }
             | Fact::Commanded { call, .. }

@@ -35,6 +35,7 @@ fn is_want_of_a_way(cause: Cause) -> bool {
 impl Control {
     /// Sends a call to a target.
     pub(crate) fn go(&mut self, now: Time, id: CallId, target: Target) {
+        self.break_up(now, id);
         let Some(call) = self.calls.get_mut(&id).filter(|c| !c.is_ending()) else { return };
         call.enter(now, State::Routing);
         call.hops += 1;
@@ -47,6 +48,7 @@ impl Control {
             Target::Menu(name) => self.enter_menu(now, id, name),
             Target::Queue(queue) => self.enter_queue(now, id, queue),
             Target::Agent(agent) => self.dial_agent(now, id, agent),
+            Target::Conference(name) => self.enter_conference(now, id, name),
             Target::DialledAgent => self.dial_agent(now, id, AgentId(number.0)),
             Target::Trunk(Outgoing { name, number: fixed }) => {
                 let number = fixed.unwrap_or(number);
@@ -72,6 +74,7 @@ impl Control {
             self.fact(Fact::QueueLeft { call: id, queue, reason });
         }
         self.silence(id, a);
+        self.break_up(now, id);
         for leg in legs {
             self.release(leg, cause);
         }
@@ -86,6 +89,7 @@ impl Control {
         self.fact(Fact::LegReleased { call: id, leg, cause });
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.legs.remove(&leg);
+        let was_guest = call.guests.remove(&leg).is_some();
         let (is_caller, is_party) = (leg == call.a, call.party() == Some(leg));
         let declined = match (&mut call.state, &gone.agent) {
             (State::Queued { queue, offer }, Some(agent)) if is_party => {
@@ -103,8 +107,12 @@ impl Control {
         if let Some(agent) = &gone.agent {
             self.acd.leg_gone(now, id, agent, is_caller || gone.answered);
         }
+        self.leave_room(now, id, leg, false);
+        let by_caller = self.calls.get(&id).is_some_and(|call| !call.caller_gone);
         match () {
-            () if is_caller => self.end(now, id, cause, true),
+            () if was_guest => self.settle_room(now, id),
+            () if (is_caller || is_party) && self.succeed(now, id, leg) => {}
+            () if is_caller => self.end(now, id, cause, by_caller),
             () if is_party && declined.is_none() => self.party_gone(now, id, &gone, cause),
             () => {}
         }
@@ -185,10 +193,12 @@ impl Control {
 
     /// A menu's or a ringing party's time is over.
     pub(crate) fn call_timeout(&mut self, now: Time, id: CallId) {
+        self.guests_timeout(now, id);
         let Some(call) = self.calls.get(&id) else { return };
         let a = call.a;
         match call.state {
             State::Menu { .. } => self.with_menu(now, id, a, |menu| menu.handle_timeout(now)),
+            State::Pin { .. } => self.with_pin(now, id, a, |entry| entry.handle_timeout(now)),
             State::Dialling { leg, until } if until <= now => {
                 self.release(leg, Cause::NORMAL_CLEARING);
                 self.end(now, id, Cause::NO_ANSWER, false);
@@ -389,7 +399,7 @@ impl Control {
         }
     }
 
-    fn answer_caller(&mut self, id: CallId) {
+    pub(crate) fn answer_caller(&mut self, id: CallId) {
         let Some(call) = self.calls.get_mut(&id).filter(|c| !c.answered) else { return };
         call.answered = true;
         let leg = call.a;
@@ -398,20 +408,20 @@ impl Control {
         self.command(leg, LegCommand::Answer);
     }
 
-    fn mark_answered(&mut self, leg: LegId) {
+    pub(crate) fn mark_answered(&mut self, leg: LegId) {
         if let Some(l) = self.legs.get_mut(&leg) {
             l.answered = true;
         }
     }
 
-    fn play(&mut self, id: CallId, prompt: PromptId, repeat: bool) {
+    pub(crate) fn play(&mut self, id: CallId, prompt: PromptId, repeat: bool) {
         let Some(call) = self.calls.get_mut(&id).filter(|c| !c.is_ending()) else { return };
         call.sound = Sound::Playing;
         let leg = call.a;
         self.media(MediaCommand::Play { leg, prompt, repeat });
     }
 
-    fn join(&mut self, id: CallId, b: LegId) {
+    pub(crate) fn join(&mut self, id: CallId, b: LegId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let (a, playing) = (call.a, call.sound == Sound::Playing);
         call.sound = Sound::Joined;
@@ -426,7 +436,8 @@ impl Control {
     pub(crate) fn silence(&mut self, id: CallId, leg: LegId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         match core::mem::replace(&mut call.sound, Sound::Nothing) {
-            Sound::Nothing => {}
+            // Whoever ends a room's call takes all its legs out.
+            Sound::Nothing | Sound::Conferred => {}
             Sound::Playing => self.media(MediaCommand::Stop { leg }),
             Sound::Joined => self.media(MediaCommand::Split { leg }),
         }

@@ -16,6 +16,7 @@ extern crate alloc;
 
 mod call;
 mod command;
+mod conference;
 mod control;
 mod fact;
 mod flow;
@@ -27,6 +28,7 @@ mod recording;
 mod snapshot;
 
 pub use command::{CallCommand, CommandError, RecordAction, StreamAction};
+pub use conference::{ConferenceSpec, PartyRole, RefusedReason};
 pub use control::{AgentEvent, Control, Output};
 pub use demarc_acd::{AgentState, AgentView, OverflowReason, QueueSpec, QueueView, Strategy};
 pub use demarc_ivr::{Choice, MenuSpec};
@@ -35,4 +37,6 @@ pub use pattern::{Pattern, PatternError};
 pub use plan::{Limits, Outgoing, Plan, PlanError, RecordPlan, Route, RouteOrigin, Target};
 pub use record::{CallRecord, Disposition, Ledger, MenuStep, RecordLeg, Recording};
 pub use recording::recorded_call;
-pub use snapshot::{CallState, CallView, LegView, RecordingView, Snapshot};
+pub use snapshot::{
+    CallState, CallView, ConferenceView, LegView, PartyView, RecordingView, Snapshot, SoundView,
+};

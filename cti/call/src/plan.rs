@@ -1,4 +1,4 @@
-use crate::Pattern;
+use crate::{ConferenceSpec, Pattern};
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     string::{String, ToString},
@@ -9,8 +9,8 @@ use demarc_ivr::MenuSpec;
 use demarc_model::{AgentId, Cause, Number, Origin, PromptId, QueueName};
 
 /// Where a call goes. In the configuration: `{ menu = "main" }`, `{ queue = "sales" }`, `{ agent = "1001" }`,
-/// `"dialled_agent"`, `{ trunk = { name = "carrier" } }`, `{ group = { name = "pstn", number = "110" } }`,
-/// `{ program = "bot" }`, `{ hangup = 17 }`.
+/// `{ conference = "weekly" }`, `"dialled_agent"`, `{ trunk = { name = "carrier" } }`,
+/// `{ group = { name = "pstn", number = "110" } }`, `{ program = "bot" }`, `{ hangup = 17 }`.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Target {
@@ -20,6 +20,8 @@ pub enum Target {
     Queue(QueueName),
     /// One agent's telephone.
     Agent(AgentId),
+    /// A conference.
+    Conference(String),
     /// The agent whose number was dialled.
     DialledAgent,
     /// A number over a SIP trunk.
@@ -164,6 +166,10 @@ pub struct Plan {
     pub queues: BTreeMap<QueueName, QueueSpec<Target>>,
     /// Every agent.
     pub agents: BTreeSet<AgentId>,
+    /// Those of them who may listen to calls, whisper and barge in.
+    pub supervisors: BTreeSet<AgentId>,
+    /// Conferences by name.
+    pub conferences: BTreeMap<String, ConferenceSpec>,
     /// The groups of spans there are.
     pub groups: BTreeSet<String>,
     /// The SIP trunks there are.
@@ -187,7 +193,7 @@ pub enum PlanError {
     Unknown {
         /// Where it is named.
         place: String,
-        /// Menu, queue, agent, group, trunk or prompt.
+        /// Menu, queue, agent, conference, group, trunk or prompt.
         kind: &'static str,
         /// The name.
         name: String,
@@ -255,6 +261,12 @@ impl Plan {
         for (name, then) in &self.programs {
             then.iter().try_for_each(|to| self.check_target(&alloc::format!("program {name:?}"), to))?;
         }
+        for (name, conference) in &self.conferences {
+            self.check_conference(name, conference)?;
+        }
+        for agent in &self.supervisors {
+            known("supervisors", "agent", agent, &self.agents)?;
+        }
         for queue in &self.recording.queues {
             known("recording", "queue", queue, self.queues.keys())?;
         }
@@ -297,6 +309,13 @@ impl Plan {
         targets.into_iter().try_for_each(|target| self.check_target(&place, target))
     }
 
+    fn check_conference(&self, name: &str, conference: &ConferenceSpec) -> Result<(), PlanError> {
+        let place = alloc::format!("conference {name:?}");
+        conference.prompts().try_for_each(|prompt| known(&place, "prompt", prompt, &self.prompts))?;
+        conference.moderators.iter().try_for_each(|agent| known(&place, "agent", agent, &self.agents))?;
+        conference.problem().map_or(Ok(()), |what| Err(value(&place, what)))
+    }
+
     /// Whether a target exists; `place` names where it stands, for the error.
     ///
     /// # Errors
@@ -306,6 +325,7 @@ impl Plan {
             Target::Menu(name) => known(place, "menu", name, self.menus.keys()),
             Target::Queue(name) => known(place, "queue", name, self.queues.keys()),
             Target::Agent(id) => known(place, "agent", id, &self.agents),
+            Target::Conference(name) => known(place, "conference", name, self.conferences.keys()),
             Target::Trunk(way) => known(place, "trunk", &way.name, &self.trunks),
             Target::Group(way) => known(place, "group", &way.name, &self.groups),
             Target::Program(name) => known(place, "program", name, self.programs.keys()),

@@ -81,6 +81,20 @@ impl Control {
         self.dial_party(now, id, Destination::Program { program, call: id, number, listens: false }, None);
     }
 
+    /// Whoever listens to a call hears this leg of it from now on.
+    pub(crate) fn hear_instead(&mut self, id: CallId, leg: LegId) {
+        let Some(call) = self.calls.get(&id) else { return };
+        for program in call.legs.iter().copied().collect::<Vec<_>>() {
+            let Some(known) = self.legs.get_mut(&program) else { continue };
+            if let Some(Program::Listener { to, .. }) = &mut known.program {
+                *to = leg;
+                if known.answered {
+                    self.media(MediaCommand::Listen { leg, program });
+                }
+            }
+        }
+    }
+
     /// Whether the leg is a listener's, which hears the call from its answer on.
     pub(crate) fn listener_answered(&mut self, leg: LegId) -> bool {
         let Some(known) = self.legs.get_mut(&leg) else { return false };

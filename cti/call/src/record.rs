@@ -99,6 +99,9 @@ pub struct CallRecord {
     pub queue: Option<QueueName>,
     /// The agent that answered.
     pub agent: Option<AgentId>,
+    /// The last conference of the configuration that the caller was in.
+    #[serde(default)]
+    pub conference: Option<String>,
     /// Why it ended.
     pub cause: Cause,
     /// How it went.
@@ -148,6 +151,7 @@ impl CallRecord {
             menu_choices: Vec::new(),
             queue: None,
             agent: None,
+            conference: None,
             cause: Cause::NORMAL_UNSPECIFIED,
             disposition: Disposition::Failed,
             recovered: false,
@@ -191,6 +195,10 @@ impl CallRecord {
                 }
             }
             Fact::Answered { agent, .. } => self.answered(at_ms, agent.as_ref()),
+            Fact::ConferenceJoined { conference: Some(name), .. } => {
+                self.answer_ms.get_or_insert(at_ms);
+                self.conference = Some(name.clone());
+            }
             Fact::LegReleased { leg, cause, .. } => {
                 if let Some(row) = self.leg(*leg) {
                     row.cause = Some(*cause);

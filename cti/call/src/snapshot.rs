@@ -1,4 +1,4 @@
-use crate::{AgentView, QueueView};
+use crate::{AgentView, PartyRole, QueueView};
 use alloc::{string::String, vec::Vec};
 use demarc_model::{AgentId, CallId, ChannelNo, LegId, Number, Origin, QueueName, SpanNo};
 
@@ -11,6 +11,50 @@ pub struct Snapshot {
     pub queues: Vec<QueueView>,
     /// The agents, by number.
     pub agents: Vec<AgentView>,
+    /// The conferences that somebody is in, and what calls of more than two parties have to themselves.
+    pub conferences: Vec<ConferenceView>,
+}
+
+/// A conference at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ConferenceView {
+    /// Its number.
+    pub number: u64,
+    /// Its name in the configuration; none for that of a single call.
+    pub name: Option<String>,
+    /// Who is in it.
+    pub parties: Vec<PartyView>,
+}
+
+/// A party of a conference at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct PartyView {
+    /// Its call.
+    pub call: CallId,
+    /// Its leg.
+    pub leg: LegId,
+    /// Whose telephone it is, where that is an agent.
+    pub agent: Option<AgentId>,
+    /// The number that its call came from, where it is the caller of that.
+    pub from: Option<Number>,
+    /// How long it has been there, in whole seconds.
+    pub seconds: u64,
+    /// Whether it moderates.
+    pub moderator: bool,
+    /// Who hears it, and how loud.
+    #[serde(flatten)]
+    pub sound: SoundView,
+}
+
+/// Who hears a leg of a conference, and how loud.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct SoundView {
+    /// By whom it is heard.
+    pub role: PartyRole,
+    /// How loud, in percent of its own loudness.
+    pub level: u16,
+    /// Whether it is heard by nobody.
+    pub muted: bool,
 }
 
 /// What a call does.
@@ -23,8 +67,10 @@ pub enum CallState {
     Queued,
     /// An outgoing leg is being made or rings.
     Dialling,
-    /// Two parties talk.
+    /// Two parties talk, or more.
     Talking,
+    /// In a conference, or asked for its PIN.
+    Conference,
     /// The call is over and its last legs are being released.
     Ending,
 }
@@ -82,4 +128,8 @@ pub struct LegView {
     pub answered: bool,
     /// Whether the leg is being released.
     pub releasing: bool,
+    /// Whose telephone it is, where that is an agent.
+    pub agent: Option<AgentId>,
+    /// Who hears it, where it is in a conference.
+    pub conference: Option<SoundView>,
 }

@@ -3,12 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "an unwrap is a check here")]
 
 use demarc_call::{
-    AgentEvent, CallCommand, CallRecord, Choice, Control, Disposition, Fact, Ledger, MenuSpec, Outgoing,
-    Output, Pattern, Plan, QueueSpec, Route, StreamAction, Target,
+    AgentEvent, CallCommand, CallRecord, Choice, ConferenceSpec, Control, Disposition, Fact, Ledger,
+    MenuSpec, Outgoing, Output, PartyRole, Pattern, Plan, QueueSpec, Route, StreamAction, Target,
 };
 use demarc_model::{
     AgentId, CallId, Cause, ChannelNo, Destination, Digit, LegCommand, LegEvent, LegId, MediaCommand,
-    MediaEvent, Number, Origin, PromptId, QueueName, SpanNo, Time,
+    MediaEvent, MixRole, Number, Origin, PromptId, QueueName, SpanNo, Time,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -57,6 +57,7 @@ fn plan() -> Plan {
             ("42", Target::Menu("main".into())),
             ("5", Target::Program("bot".into())),
             ("9", Target::Trunk(way("carrier"))),
+            ("7", Target::Conference("open".into())),
         ]
         .into_iter()
         .map(|(keys, to)| (Choice::try_from(keys).unwrap(), to))
@@ -74,8 +75,19 @@ fn plan() -> Plan {
     let mut out = route("0*", Target::Trunk(way("carrier")));
     (out.strip, out.ring_seconds) = (1, 20);
     out.failover = vec![Target::Group(way("pstn")), queue("sales")];
+    let open = ConferenceSpec { max_parties: 6, record: true, ..ConferenceSpec::open() };
+    let pin = |digits: &str| Some(Choice::try_from(digits).unwrap());
+    let closed = ConferenceSpec {
+        pin: pin("12"),
+        moderator_pin: pin("4"),
+        moderators: [agent(3)].into(),
+        end_with_moderator: true,
+        ..ConferenceSpec::open()
+    };
     Plan {
         routes: vec![
+            route("300", Target::Conference("open".into())),
+            route("301", Target::Conference("closed".into())),
             route("100", Target::Menu("main".into())),
             route("200", queue("sales")),
             route("100*", Target::DialledAgent),
@@ -85,10 +97,12 @@ fn plan() -> Plan {
         menus: [("main".into(), menu)].into(),
         queues: [(QueueName("sales".into()), sales), (QueueName("support".into()), support)].into(),
         agents: (0..7).map(agent).collect(),
+        supervisors: [agent(5), agent(6)].into(),
+        conferences: [("open".into(), open), ("closed".into(), closed)].into(),
         groups: ["pstn".into()].into(),
         trunks: ["carrier".into()].into(),
         programs: [("bot".into(), Some(queue("sales"))), ("asr".into(), None)].into(),
-        prompts: ["welcome", "invalid", "music"].map(|p| PromptId(p.into())).into(),
+        prompts: ["welcome", "invalid", "music", "beep", "joined", "left"].map(|p| PromptId(p.into())).into(),
         ..Plan::default()
     }
 }
@@ -102,7 +116,15 @@ struct Line {
     /// Call control asked for the release; only `Released` may come now.
     releasing: bool,
     joined: Option<LegId>,
+    /// The conference that it is in, as what.
+    room: Option<(u64, MixRole)>,
     playing: Option<PromptId>,
+}
+
+impl Line {
+    fn new(outgoing: bool, agent: Option<AgentId>) -> Line {
+        Line { outgoing, agent, answered: false, releasing: false, joined: None, room: None, playing: None }
+    }
 }
 
 struct World {
@@ -117,6 +139,8 @@ struct World {
     ledger: Ledger,
     records: BTreeMap<CallId, CallRecord>,
     offered: BTreeSet<CallId>,
+    /// Commands that were obeyed.
+    obeyed: BTreeMap<String, u32>,
 }
 
 impl World {
@@ -135,6 +159,7 @@ impl World {
             ledger: Ledger::new(),
             records: BTreeMap::new(),
             offered: BTreeSet::new(),
+            obeyed: BTreeMap::new(),
         }
     }
 
@@ -152,10 +177,10 @@ impl World {
             },
         };
         let agent = if let Origin::Agent(a) = &origin { Some(a.clone()) } else { None };
-        let to = self.random.pick(&["100", "100", "200", "1001", "1006", "1009", "666", "0555", "777"]);
-        let line =
-            Line { outgoing: false, agent, answered: false, releasing: false, joined: None, playing: None };
-        self.lines.insert(leg, line);
+        let to = self
+            .random
+            .pick(&["100", "100", "200", "1001", "1006", "1009", "666", "0555", "777", "300", "301"]);
+        self.lines.insert(leg, Line::new(false, agent));
         let event = LegEvent::Offered { origin, to: Number::from(to), from: Some(Number::from("030")) };
         self.control.handle_leg(self.now, leg, event);
     }
@@ -228,6 +253,30 @@ impl World {
         }
     }
 
+    /// Somebody asks something of some call; whether it is obeyed depends.
+    fn command(&mut self) {
+        let calls = self.control.snapshot(self.now).calls;
+        if calls.is_empty() {
+            return;
+        }
+        let call = self.random.pick(&calls);
+        let (leg, someone) = (self.random.pick(&call.legs).id, agent(self.random.below(8)));
+        let out = Outgoing { name: "carrier".into(), number: Some("0123".into()) };
+        let to = self.random.pick(&[Target::Agent(someone.clone()), Target::Trunk(out)]);
+        let role = self.random.pick(&[PartyRole::Listen, PartyRole::Whisper, PartyRole::Barge]);
+        let command = match self.random.below(8) {
+            0..=2 => CallCommand::Add { to },
+            3..=4 => CallCommand::Supervise { agent: self.random.pick(&[agent(5), agent(6), someone]), role },
+            5 => CallCommand::Remove { leg: call.legs.last().unwrap().id },
+            6 => CallCommand::Mute { leg, on: self.random.below(2) == 0 },
+            _ => CallCommand::Level { leg, percent: 50 },
+        };
+        let asked = format!("{command:?}");
+        if self.control.handle_command(self.now, call.id, command).is_ok() {
+            *self.obeyed.entry(asked.split(' ').next().unwrap().into()).or_default() += 1;
+        }
+    }
+
     fn step(&mut self) {
         self.now = self.now + Duration::from_millis(self.random.below(400));
         self.control.handle_timeout(self.now);
@@ -239,7 +288,8 @@ impl World {
                 let event = if self.random.below(3) == 0 { AgentEvent::Gone } else { AgentEvent::Available };
                 self.control.handle_agent(self.now, &who, event);
             }
-            2 => self.program(),
+            2 => self.command(),
+            3 => self.program(),
             _ => self.something(),
         }
         self.drain();
@@ -266,16 +316,8 @@ impl World {
         let seed = self.seed;
         if let LegCommand::Dial { to, .. } = command {
             let agent = if let Destination::Agent(a) = to { Some(a) } else { None };
-            let line = Line {
-                outgoing: true,
-                agent,
-                answered: false,
-                releasing: false,
-                joined: None,
-                playing: None,
-            };
             assert!(
-                leg.0 % 2 == 1 && self.lines.insert(leg, line).is_none(),
+                leg.0 % 2 == 1 && self.lines.insert(leg, Line::new(true, agent)).is_none(),
                 "seed {seed}: {leg} is not new"
             );
             return;
@@ -317,6 +359,7 @@ impl World {
                 for (one, other) in [(a, b), (b, a)] {
                     let line = self.lines.get_mut(&one).expect("joined legs are there");
                     assert_eq!(line.joined, None, "seed {seed}: {one} is joined to two");
+                    assert_eq!(line.room, None, "seed {seed}: {one} is joined in a conference");
                     assert_eq!(line.playing, None, "seed {seed}: {one} is joined while a prompt plays");
                     line.joined = Some(other);
                 }
@@ -326,13 +369,68 @@ impl World {
                 let both = self.lines.contains_key(&leg) && self.lines.contains_key(&program);
                 assert!(both, "seed {seed}: {program} listens to {leg}, and one of them is not there");
             }
-            MediaCommand::Confer { .. }
-            | MediaCommand::ConferLevel { .. }
-            | MediaCommand::ConferPlay { .. }
-            | MediaCommand::LeaveConference { .. }
-            | MediaCommand::Record { .. }
+            MediaCommand::Confer { leg, conference, role } => {
+                self.part(leg);
+                let line = self.lines.get_mut(&leg).expect("who confers is there");
+                let other = line.room.replace((conference, role)).filter(|(other, _)| *other != conference);
+                assert_eq!(other, None, "seed {seed}: {leg} is in two conferences");
+                assert!(
+                    line.answered && !line.releasing,
+                    "seed {seed}: {leg} confers before or after its time"
+                );
+            }
+            MediaCommand::ConferLevel { leg, .. } => {
+                assert!(self.lines[&leg].room.is_some(), "seed {seed}: {leg} has a level and no conference");
+            }
+            MediaCommand::ConferPlay { conference, .. } => {
+                let there = self.lines.values().any(|line| line.room.is_some_and(|(n, _)| n == conference));
+                assert!(there, "seed {seed}: told to nobody");
+            }
+            MediaCommand::LeaveConference { leg } => {
+                let line = self.lines.get_mut(&leg).expect("who leaves is there");
+                assert!(line.room.take().is_some(), "seed {seed}: {leg} leaves what it is not in");
+                assert_eq!(line.playing, None, "seed {seed}: {leg} leaves, and its music plays on");
+            }
+            MediaCommand::Record { .. }
             | MediaCommand::MaskRecording { .. }
             | MediaCommand::StopRecording { .. } => {}
+        }
+    }
+
+    /// Who is in which conference, and that each hears and is heard as it should be.
+    fn check_conferences(&self, shot: &demarc_call::Snapshot) {
+        let seed = self.seed;
+        let mut told = BTreeMap::new();
+        for room in &shot.conferences {
+            assert!(!room.parties.is_empty(), "seed {seed}: an empty conference is left");
+            told.extend(room.parties.iter().map(|party| (party.leg, room.number)));
+            let heard: Vec<_> = (room.parties.iter())
+                .filter(|p| matches!(p.sound.role, PartyRole::Party | PartyRole::Barge))
+                .collect();
+            for party in &room.parties {
+                let plays = self.lines[&party.leg].playing.is_some();
+                let alone = room.name.is_some() && heard.len() == 1 && heard[0].leg == party.leg;
+                assert_eq!(plays, alone, "seed {seed}: music for {}", party.leg);
+            }
+            if room.name.is_none() {
+                let call = shot.calls.iter().find(|call| call.id == room.parties[0].call).expect("there");
+                let changes = call.legs.iter().any(|leg| leg.releasing);
+                let mixed = room.parties.len() > 2 || changes;
+                assert!(mixed, "seed {seed}: two are mixed who could be joined: {room:?}");
+            }
+        }
+        let heard = self.lines.iter().filter_map(|(leg, line)| Some((*leg, line.room?.0)));
+        assert_eq!(told, heard.collect(), "seed {seed}: conferences as told and as they are");
+        for (leg, line) in &self.lines {
+            assert!(line.room.is_none() || line.joined.is_none(), "seed {seed}: {leg} is in two places");
+            if let Some((number, MixRole::Whisper { to })) = line.room {
+                let target = &self.lines[&to];
+                let there = target.releasing || target.room.is_some_and(|(n, _)| n == number);
+                assert!(
+                    there && target.agent.is_some(),
+                    "seed {seed}: {leg} whispers to {to}, who is not there"
+                );
+            }
         }
     }
 
@@ -368,6 +466,7 @@ impl World {
                 matches!(agent.state, demarc_call::AgentState::Busy | demarc_call::AgentState::Ringing);
             assert_eq!(used, busy, "seed {seed}: agent {} is {:?}", agent.id, agent.state);
         }
+        self.check_conferences(&shot);
         let waiting: usize = shot.queues.iter().map(|q| q.waiting).sum();
         let queued = shot.calls.iter().filter(|c| c.state == demarc_call::CallState::Queued).count();
         assert_eq!(waiting, queued, "seed {seed}: callers in queues");
@@ -388,7 +487,8 @@ impl World {
             self.check();
         }
         assert!(self.control.is_idle());
-        assert!(self.control.snapshot(self.now).calls.is_empty());
+        let shot = self.control.snapshot(self.now);
+        assert!(shot.calls.is_empty() && shot.conferences.is_empty());
         assert_eq!(self.offered, self.records.keys().copied().collect(), "seed {}", self.seed);
         for record in self.records.values() {
             self.reconcile(record);
@@ -410,7 +510,11 @@ impl World {
         let to_program = |to: &Target| matches!(to, Target::Program(_));
         let sent_on = facts.iter().filter(|f| matches!(f, Fact::Routed { target, .. } if to_program(target)));
         assert!(answers <= 1 + sent_on.count(), "seed {}: only programs send a caller on", self.seed);
-        assert_eq!(record.answer_ms.is_some(), answers > 0);
+        let conferred = count(|f| matches!(f, Fact::ConferenceJoined { conference: Some(_), .. }));
+        assert_eq!(record.conference.is_some(), conferred > 0);
+        assert_eq!(record.answer_ms.is_some(), answers > 0 || conferred > 0);
+        let joined = count(|f| matches!(f, Fact::ConferenceJoined { .. }));
+        assert_eq!(joined, count(|f| matches!(f, Fact::ConferenceLeft { .. })), "seed {}", self.seed);
         let seconds = (record.end_ms - record.start_ms) as u64 / 1000;
         assert!(record.talk_seconds + record.wait_seconds <= seconds + 1, "seed {}: {record:?}", self.seed);
     }
@@ -418,7 +522,7 @@ impl World {
 
 #[test]
 fn thousands_of_calls_leave_nothing_behind() {
-    let (mut calls, mut seen) = (0, BTreeMap::new());
+    let (mut calls, mut seen, mut obeyed) = (0, BTreeMap::new(), BTreeMap::new());
     for seed in 0..60 {
         let mut world = World::new(seed);
         for who in 0..7 {
@@ -429,11 +533,15 @@ fn thousands_of_calls_leave_nothing_behind() {
         }
         world.finish();
         calls += world.records.len();
+        world.obeyed.iter().for_each(|(verb, times)| *obeyed.entry(verb.clone()).or_insert(0) += times);
         for record in world.records.values() {
             *seen.entry(record.disposition.word()).or_insert(0) += 1;
         }
     }
-    println!("{calls} calls: {seen:?}");
+    println!("{calls} calls: {seen:?}; commands: {obeyed:?}");
+    for verb in ["Add", "Supervise", "Remove", "Mute", "Level"] {
+        assert!(obeyed.get(verb).is_some_and(|times| *times > 50), "{verb} is hardly ever obeyed");
+    }
     assert!(calls > 3000, "only {calls} calls were made");
     for way in [Disposition::Answered, Disposition::Abandoned, Disposition::Busy, Disposition::Failed] {
         assert!(seen.contains_key(way.word()), "no call was {way:?}: the test has lost its reach");

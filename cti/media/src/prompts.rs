@@ -17,6 +17,11 @@ pub type Prompt = Arc<[u8]>;
 /// Prompts longer than this are refused: 30 minutes of sound, 14.4 MB.
 const MAX_SECONDS: u64 = 1800;
 
+/// Octets of a short tone: 120 ms.
+const SHORT: usize = 960;
+/// Its level in dBm0: speech is heard over it.
+const SHORT_LEVEL: i8 = -20;
+
 /// Why a prompt could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum PromptError {
@@ -73,6 +78,13 @@ impl PromptLibrary {
     /// The key of the busy tone: 425 Hz, half a second on and off.
     pub const BUSY: &str = "busy";
 
+    /// The key of what asks for digits: a short tone.
+    pub const BEEP: &str = "beep";
+    /// The key of what tells a conference that somebody joined: a rising pair of tones.
+    pub const JOINED: &str = "joined";
+    /// The key of what tells it that somebody left: a falling pair.
+    pub const LEFT: &str = "left";
+
     /// With the built-in music and tones only.
     pub fn new() -> PromptLibrary {
         let mut prompts = BTreeMap::new();
@@ -83,6 +95,17 @@ impl PromptLibrary {
             let mut cadence = Cadence::new(Tone::new(&[(425, -10)]), on, off);
             let mut octets = vec![0; cadence.turn()];
             cadence.fill_alaw(&mut octets);
+            prompts.insert(PromptId(key.into()), Prompt::from(octets));
+        }
+        for (key, tones) in
+            [(Self::BEEP, &[1000][..]), (Self::JOINED, &[520, 780]), (Self::LEFT, &[780, 520])]
+        {
+            let short = |hertz: &u32| {
+                let mut octets = [0; SHORT];
+                Tone::new(&[(*hertz, SHORT_LEVEL)]).fill_alaw(&mut octets);
+                octets
+            };
+            let octets: Vec<u8> = tones.iter().flat_map(short).collect();
             prompts.insert(PromptId(key.into()), Prompt::from(octets));
         }
         PromptLibrary { prompts }

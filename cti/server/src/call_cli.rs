@@ -1,6 +1,9 @@
 //! `demarc call`: asks the running daemon to do something with a call.
 
-use crate::show::{self, ShowError};
+use crate::{
+    config::{Target, parse_target},
+    show::{self, ShowError},
+};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -38,6 +41,75 @@ pub enum Verb {
         /// What to do.
         action: Action,
     },
+    /// Ring a third party, who then talks with those who talk.
+    Add {
+        /// The call.
+        #[command(flatten)]
+        at: At,
+        /// agent:ID, trunk:NAME:NUMBER or group:NAME:NUMBER
+        #[arg(value_parser = party)]
+        to: Value,
+    },
+    /// Ring a supervisor, or give one who is there another role.
+    Supervise {
+        /// The call.
+        #[command(flatten)]
+        at: At,
+        /// Whose telephone; the configuration says who may.
+        agent: String,
+        /// By whom the supervisor is heard: by nobody, by the agent, by all.
+        role: Role,
+    },
+    /// Send a third party or a supervisor away.
+    Remove {
+        /// The call.
+        #[command(flatten)]
+        at: At,
+        /// Its leg, as `demarc show conferences` prints it.
+        leg: u64,
+    },
+    /// How loud a party of a conference is for the others.
+    Level {
+        /// The call.
+        #[command(flatten)]
+        at: At,
+        /// The leg.
+        leg: u64,
+        /// Percent of its own loudness.
+        percent: u16,
+    },
+    /// Let a party of a conference be heard by nobody.
+    Mute {
+        /// The call.
+        #[command(flatten)]
+        at: At,
+        /// The leg.
+        leg: u64,
+        /// Let it be heard again.
+        #[arg(long)]
+        off: bool,
+    },
+}
+
+/// What a supervisor is to the others.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Role {
+    /// Heard by nobody.
+    Listen,
+    /// Heard by the agent.
+    Whisper,
+    /// Heard by all.
+    Barge,
+}
+
+/// Somebody to ring, as the API takes it.
+fn party(text: &str) -> Result<Value, String> {
+    match parse_target(text)? {
+        Target::Agent(id) => Ok(json!({ "agent": id })),
+        Target::Trunk(name, Some(number)) => Ok(json!({ "trunk": { "name": name, "number": number } })),
+        Target::Group(name, Some(number)) => Ok(json!({ "group": { "name": name, "number": number } })),
+        _ => Err("write agent:ID, trunk:NAME:NUMBER or group:NAME:NUMBER".into()),
+    }
 }
 
 /// What to do with a recording.
@@ -67,6 +139,18 @@ impl Verb {
                 };
                 (at, "record", json!({ "action": action }))
             }
+            Verb::Add { at, to } => (at, "add", json!({ "to": to })),
+            Verb::Supervise { at, agent, role } => {
+                let role = match role {
+                    Role::Listen => "listen",
+                    Role::Whisper => "whisper",
+                    Role::Barge => "barge",
+                };
+                (at, "supervise", json!({ "agent": agent, "role": role }))
+            }
+            Verb::Remove { at, leg } => (at, "remove", json!({ "leg": leg })),
+            Verb::Level { at, leg, percent } => (at, "level", json!({ "leg": leg, "percent": percent })),
+            Verb::Mute { at, leg, off } => (at, "mute", json!({ "leg": leg, "on": !off })),
         }
     }
 }

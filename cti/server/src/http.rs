@@ -69,6 +69,7 @@ pub async fn serve(
         .route("/api/v1/calls/{id}/{verb}", post(command::command))
         .route("/api/v1/agents", get(agents))
         .route("/api/v1/queues", get(queues))
+        .route("/api/v1/conferences", get(conferences))
         .route("/api/v1/spans", get(spans))
         .route("/api/v1/channels", get(channels))
         .route("/api/v1/trunks", get(trunks))
@@ -137,6 +138,7 @@ async fn state(State(shared): State<Shared>) -> Response {
         "calls": calls.calls,
         "queues": calls.queues,
         "agents": calls.agents,
+        "conferences": calls.conferences,
         "spans": span_views(&shared.status),
         "channels": channel_views(&shared.status),
     }))
@@ -153,6 +155,10 @@ async fn agents(State(shared): State<Shared>) -> Response {
 
 async fn queues(State(shared): State<Shared>) -> Response {
     Json(&shared.status.calls().queues).into_response()
+}
+
+async fn conferences(State(shared): State<Shared>) -> Response {
+    Json(&shared.status.calls().conferences).into_response()
 }
 
 async fn spans(State(shared): State<Shared>) -> Response {

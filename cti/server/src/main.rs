@@ -128,6 +128,7 @@ enum What {
     Calls,
     Queues,
     Agents,
+    Conferences,
     Trunks,
 }
 
@@ -139,6 +140,7 @@ impl What {
             What::Calls => ("calls", show::CALLS),
             What::Queues => ("queues", show::QUEUES),
             What::Agents => ("agents", show::AGENTS),
+            What::Conferences => ("conferences", show::CONFERENCES),
             What::Trunks => ("trunks", show::TRUNKS),
         }
     }

@@ -8,7 +8,14 @@ use demarc_media::PromptLibrary;
 use demarc_model::{AgentId, Number, PromptId, QueueName};
 
 /// Prompts that need no configuration.
-pub const BUILT_IN_PROMPTS: [&str; 3] = [PromptLibrary::MUSIC, PromptLibrary::RINGBACK, PromptLibrary::BUSY];
+pub const BUILT_IN_PROMPTS: [&str; 6] = [
+    PromptLibrary::MUSIC,
+    PromptLibrary::RINGBACK,
+    PromptLibrary::BUSY,
+    PromptLibrary::BEEP,
+    PromptLibrary::JOINED,
+    PromptLibrary::LEFT,
+];
 
 /// Call control's plan. The configuration was checked when it was read, so an error here is one that only call control
 /// can see, such as a time out of range.
@@ -23,6 +30,11 @@ pub fn plan(config: &Config) -> Result<Plan, PlanError> {
         menus: config.menus.iter().map(|m| (m.name.get_ref().clone(), menu(m))).collect(),
         queues: config.queues.iter().map(|q| (QueueName(q.name.get_ref().clone()), queue(q))).collect(),
         agents: config.agents.iter().map(|a| AgentId(a.id.get_ref().clone())).collect(),
+        supervisors: (config.agents.iter())
+            .filter(|agent| agent.supervisor)
+            .map(|agent| AgentId(agent.id.get_ref().clone()))
+            .collect(),
+        conferences: config.conferences.iter().map(|c| (c.name.get_ref().clone(), c.spec())).collect(),
         groups: config.spans.iter().map(|s| s.group.clone()).collect(),
         trunks: config.trunks.iter().map(|t| t.name.get_ref().clone()).collect(),
         programs: config.programs.iter().map(program).collect(),
@@ -52,6 +64,7 @@ fn target(text: &str) -> Target {
         Ok(config::Target::Menu(name)) => Target::Menu(name),
         Ok(config::Target::Queue(name)) => Target::Queue(QueueName(name)),
         Ok(config::Target::Agent(id)) => Target::Agent(AgentId(id)),
+        Ok(config::Target::Conference(name)) => Target::Conference(name),
         Ok(config::Target::Trunk(name, number)) => Target::Trunk(outgoing(name, number)),
         Ok(config::Target::Group(name, number)) => Target::Group(outgoing(name, number)),
         Ok(config::Target::Program(name)) => Target::Program(name),

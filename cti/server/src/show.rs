@@ -38,6 +38,20 @@ pub const QUEUES: Columns = &[
     ("AGENTS", "agents_present"),
     ("IDLE", "agents_idle"),
 ];
+/// `show conferences`: a row a party
+pub const CONFERENCES: Columns = &[
+    ("CONFERENCE", "number"),
+    ("NAME", "name"),
+    ("CALL", "call"),
+    ("LEG", "leg"),
+    ("FROM", "from"),
+    ("AGENT", "agent"),
+    ("ROLE", "role"),
+    ("MODERATES", "moderator"),
+    ("LEVEL", "level"),
+    ("MUTED", "muted"),
+    ("SECONDS", "seconds"),
+];
 /// `show trunks`
 pub const TRUNKS: Columns = &[("TRUNK", "name"), ("STATE", "state"), ("STATUS", "status")];
 /// `show agents`
@@ -111,9 +125,29 @@ pub fn show(base: &str, what: &str, columns: Columns, as_json: bool) -> Result<(
     if as_json {
         writeln!(out, "{answer}")?;
     } else {
-        write!(out, "{}", table(&answer, columns))?;
+        write!(out, "{}", table(&spread(answer), columns))?;
     }
     Ok(())
+}
+
+/// Rows that have parties become a row for each of them, which tells what both do.
+fn spread(answer: Value) -> Value {
+    let Value::Array(rows) = answer else { return answer };
+    let parties = |mut row: Value| match row["parties"].take() {
+        Value::Array(parties) => {
+            let whole = |mut party: Value| {
+                let told = row.as_object().into_iter().flatten().filter(|(key, _)| *key != "parties");
+                told.for_each(|(key, value)| party[key.as_str()] = value.clone());
+                party
+            };
+            parties.into_iter().map(whole).collect::<Vec<_>>()
+        }
+        _ => {
+            row.as_object_mut().map(|row| row.remove("parties"));
+            vec![row]
+        }
+    };
+    Value::Array(rows.into_iter().flat_map(parties).collect())
 }
 
 /// A table with left-aligned columns as wide as their longest cell.
@@ -157,6 +191,17 @@ mod tests {
         let rows = json!([{ "number": 1, "group": "telephone company", "link_up": true }]);
         let expected = "SPAN  GROUP              UP\n1     telephone company  yes\n";
         assert_eq!(table(&rows, &[("SPAN", "number"), ("GROUP", "group"), ("UP", "link_up")]), expected);
+    }
+
+    #[test]
+    fn a_conference_is_a_row_for_each_party() {
+        let rows = json!([{ "number": 1, "name": "weekly", "parties": [{ "leg": 2 }, { "leg": 4 }] }, { "number": 7 }]);
+        let expected = json!([
+            { "leg": 2, "name": "weekly", "number": 1 },
+            { "leg": 4, "name": "weekly", "number": 1 },
+            { "number": 7 },
+        ]);
+        assert_eq!(spread(rows), expected);
     }
 
     #[test]

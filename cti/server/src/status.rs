@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     fn nothing() -> Snapshot {
-        Snapshot { calls: Vec::new(), queues: Vec::new(), agents: Vec::new() }
+        Snapshot { calls: Vec::new(), queues: Vec::new(), agents: Vec::new(), conferences: Vec::new() }
     }
 
     fn status() -> Status {

@@ -3,6 +3,7 @@
 
 mod bench;
 mod commands;
+mod conference;
 mod programs;
 
 use bench::*;

@@ -28,10 +28,11 @@ impl Check<'_> {
         self.menus()?;
         self.queues()?;
         self.programs()?;
+        self.conferences()?;
         self.routes()
     }
 
-    fn at<T>(&self, place: &Spanned<T>, problem: impl Into<String>) -> ConfigError {
+    pub(super) fn at<T>(&self, place: &Spanned<T>, problem: impl Into<String>) -> ConfigError {
         let line = match place.span() {
             span if span.is_empty() => 0,
             span => self.text[..span.start.min(self.text.len())].matches('\n').count() + 1,
@@ -87,7 +88,8 @@ impl Check<'_> {
         self.unique("prompt", self.config.prompts.iter().map(|p| &p.name))?;
         self.unique("program", self.config.programs.iter().map(|p| &p.name))?;
         self.unique("menu", self.config.menus.iter().map(|m| &m.name))?;
-        self.unique("queue", self.config.queues.iter().map(|q| &q.name))
+        self.unique("queue", self.config.queues.iter().map(|q| &q.name))?;
+        self.unique("conference", self.config.conferences.iter().map(|c| &c.name))
     }
 
     fn unique<'n>(
@@ -153,14 +155,7 @@ impl Check<'_> {
         for queue in &self.config.queues {
             self.known_prompt(&queue.music)?;
             self.target(&queue.overflow)?;
-            for agent in &queue.agents {
-                self.known(
-                    "agent",
-                    agent,
-                    self.config.agents.iter().map(|a| a.id.get_ref()),
-                    agent.get_ref(),
-                )?;
-            }
+            queue.agents.iter().try_for_each(|agent| self.known_agent(agent))?;
         }
         Ok(())
     }
@@ -214,6 +209,12 @@ impl Check<'_> {
             Target::Agent(id) => {
                 self.known("agent", place, self.config.agents.iter().map(|a| a.id.get_ref()), &id)
             }
+            Target::Conference(name) => self.known(
+                "conference",
+                place,
+                self.config.conferences.iter().map(|c| c.name.get_ref()),
+                &name,
+            ),
             Target::Trunk(name, _) => self.known_trunk(place, &name),
             Target::Group(name, _) => self.known_group(place, &name),
             Target::Program(name) => {
@@ -238,7 +239,11 @@ impl Check<'_> {
         }
     }
 
-    fn known_prompt(&self, place: &Spanned<String>) -> Result<(), ConfigError> {
+    pub(super) fn known_agent(&self, place: &Spanned<String>) -> Result<(), ConfigError> {
+        self.known("agent", place, self.config.agents.iter().map(|a| a.id.get_ref()), place.get_ref())
+    }
+
+    pub(super) fn known_prompt(&self, place: &Spanned<String>) -> Result<(), ConfigError> {
         if crate::plan::BUILT_IN_PROMPTS.contains(&place.get_ref().as_str()) {
             return Ok(());
         }

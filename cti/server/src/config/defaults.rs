@@ -79,6 +79,18 @@ pub fn default_connect() -> Spanned<u32> {
 pub fn default_program_buffer() -> Spanned<u32> {
     Spanned::new(0..0, 20)
 }
+pub fn default_max_parties() -> usize {
+    demarc_call::ConferenceSpec::MAX_PARTIES
+}
+pub fn default_join_prompt() -> Spanned<String> {
+    unspanned("joined")
+}
+pub fn default_leave_prompt() -> Spanned<String> {
+    unspanned("left")
+}
+pub fn default_pin_prompt() -> Spanned<String> {
+    unspanned("beep")
+}
 pub fn default_from() -> Spanned<String> {
     unspanned("any")
 }

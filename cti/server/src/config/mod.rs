@@ -3,11 +3,13 @@
 //! An error names the file, the line, what is wrong and what to write instead. Unknown keys are refused.
 
 mod check;
+mod conference;
 mod defaults;
 mod program;
 mod target;
 
 use check::Check;
+pub use conference::Conference;
 use defaults::*;
 use demarc_model::SpanNo;
 use serde::Deserialize;
@@ -73,6 +75,9 @@ pub struct Config {
     /// Programs that take part in calls, `[[program]]`.
     #[serde(default, rename = "program")]
     pub programs: Vec<Program>,
+    /// Conferences to dial into, `[[conference]]`.
+    #[serde(default, rename = "conference")]
+    pub conferences: Vec<Conference>,
     /// Which number goes where, `[[route]]`.
     #[serde(default, rename = "route")]
     pub routes: Vec<Route>,
@@ -241,6 +246,9 @@ pub struct Agent {
     /// `off`, `optional` or `required`.
     #[serde(default)]
     pub srtp: Srtp,
+    /// Whether the agent may listen to calls, whisper and barge in.
+    #[serde(default)]
+    pub supervisor: bool,
 }
 
 /// `[[prompt]]`: one of `text` and `file`.
@@ -295,7 +303,7 @@ pub struct Queue {
     /// Rest for an agent after a call.
     #[serde(default)]
     pub wrap_up_seconds: u32,
-    /// A prompt's name, or one that is built in: `music`, `ringback`, `busy`.
+    /// A prompt's name, or one that is built in: `music`, `ringback`, `busy`, `beep`, `joined`, `left`.
     #[serde(default = "default_music")]
     pub music: Spanned<String>,
     /// After so long a caller goes to `overflow`.
@@ -487,7 +495,7 @@ to = ["menu:main"]
 
     #[test]
     fn each_mistake_names_its_line_and_the_remedy() {
-        let rows: [(&str, &str, &str, &[&str]); 12] = [
+        let rows: [(&str, &str, &str, &[&str]); 17] = [
             (
                 "an unknown key",
                 "[[queue]]",
@@ -508,6 +516,31 @@ to = ["menu:main"]
                 &["demarc.toml:13", "welcome"],
             ),
             ("a missing agent", "agents = [\"1001\"]", "agents = [\"1002\"]", &["demarc.toml:17", "1001"]),
+            ("a missing conference", "menu:main", "conference:weekly", &["demarc.toml:21", "[[conference]]"]),
+            (
+                "a PIN of letters",
+                "[[queue]]",
+                "[[conference]]\nname = \"weekly\"\npin = \"secret\"\n[[queue]]",
+                &["demarc.toml:16", "0-9"],
+            ),
+            (
+                "too many parties",
+                "[[queue]]",
+                "[[conference]]\nname = \"weekly\"\nmax_parties = 200\n[[queue]]",
+                &["\"weekly\"", "max_parties is 2 to 100"],
+            ),
+            (
+                "a moderator who is nobody",
+                "[[queue]]",
+                "[[conference]]\nname = \"weekly\"\nmoderators = [\"7\"]\n[[queue]]",
+                &["demarc.toml:17", "1001"],
+            ),
+            (
+                "a recording that goes nowhere",
+                "[[queue]]",
+                "[[conference]]\nname = \"weekly\"\nrecord = true\n[[queue]]",
+                &["demarc.toml:16", "[recording]"],
+            ),
             ("a missing group", "group:pstn", "group:isdn", &["demarc.toml:19", "[[span]]"]),
             ("no target", "menu:main", "main", &["demarc.toml:21", "menu:NAME"]),
             ("no cause", "menu:main", "hangup:200", &["demarc.toml:21", "1 to 127"]),

@@ -13,6 +13,8 @@ pub enum Target {
     Queue(String),
     /// `agent:ID`
     Agent(String),
+    /// `conference:NAME`
+    Conference(String),
     /// `trunk:NAME` or `trunk:NAME:NUMBER`
     Trunk(String, Option<String>),
     /// `group:NAME` or `group:NAME:NUMBER`
@@ -71,7 +73,7 @@ pub fn parse_listen(text: &str) -> Result<Listen, String> {
 pub fn parse_target(text: &str) -> Result<Target, String> {
     let wrong = || {
         format!(
-            "\"{text}\" is no target; write menu:NAME, queue:NAME, agent:ID, trunk:NAME[:NUMBER], group:NAME[:NUMBER], program:NAME or hangup:CAUSE"
+            "\"{text}\" is no target; write menu:NAME, queue:NAME, agent:ID, conference:NAME, trunk:NAME[:NUMBER], group:NAME[:NUMBER], program:NAME or hangup:CAUSE"
         )
     };
     let (kind, rest) = text.split_once(':').ok_or_else(wrong)?;
@@ -84,6 +86,7 @@ pub fn parse_target(text: &str) -> Result<Target, String> {
         ("menu", None) => Ok(Target::Menu(name.into())),
         ("queue", None) => Ok(Target::Queue(name.into())),
         ("agent", None) => Ok(Target::Agent(name.into())),
+        ("conference", None) => Ok(Target::Conference(name.into())),
         ("trunk", number) => Ok(Target::Trunk(name.into(), number)),
         ("group", number) => Ok(Target::Group(name.into(), number)),
         ("program", None) => Ok(Target::Program(name.into())),
