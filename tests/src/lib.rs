@@ -12,6 +12,7 @@ pub mod process;
 pub mod rtp;
 pub mod sipp;
 pub mod sound;
+pub mod tone;
 pub mod world;
 
 use std::time::{Duration, Instant};
