@@ -10,7 +10,7 @@ pub use line::{Echo, Line, Noise, NoiseKind};
 use crate::fault::Target;
 use demarc_model::{ChannelNo, SpanNo};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Boards and cables.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,7 +145,7 @@ pub struct Cable {
 #[derive(Debug, thiserror::Error)]
 pub enum DescriptionError {
     /// Not TOML, or not of this shape; the message names the line.
-    #[error("the board description cannot be read: {0}")]
+    #[error(transparent)]
     Syntax(#[from] toml::de::Error),
     /// No spans, or too many.
     #[error("{0} spans are described; write 1 to 128 [[span]] tables")]
@@ -246,6 +246,17 @@ pub fn channel_list(text: &str) -> Option<Vec<ChannelNo>> {
         channels.extend((first.get()..=last.get()).filter_map(ChannelNo::new));
     }
     Some(channels)
+}
+
+/// Pairs of channels as `1=32,2=33`, empty for `-`; `None` when it is not of that form.
+pub fn channel_map(text: &str) -> Option<BTreeMap<ChannelNo, ChannelNo>> {
+    if text == "-" {
+        return Some(BTreeMap::new());
+    }
+    let number = |text: &str| text.parse().ok().and_then(ChannelNo::new);
+    text.split(',')
+        .map(|pair| pair.split_once('=').and_then(|(from, to)| Some((number(from)?, number(to)?))))
+        .collect()
 }
 
 const fn yes() -> bool {

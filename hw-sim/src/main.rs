@@ -241,6 +241,12 @@ enum Failure {
     Fault(FaultError),
     #[error("{text:?} names no channels; write numbers and ranges, such as 1-15,17-31")]
     Channels { text: String },
+    #[error("{text:?} maps no channels; write pairs of recorded=now, such as 1=32,2=33")]
+    Map { text: String },
+    #[error("{what}: this is no analog port; `hw-sim show` lists the wires of those that are")]
+    NoPort { what: String, source: io::Error },
+    #[error("{what}: its board is out or in already, or still on its way out; see `hw-sim show`")]
+    Already { what: String, source: io::Error },
     #[error("{path}: the recording cannot be written or read")]
     Recording { path: PathBuf, source: io::Error },
     #[error("{path}")]
@@ -260,7 +266,7 @@ impl Failure {
     fn status(&self) -> u8 {
         match self {
             Failure::Unreadable { .. } | Failure::Description { .. } => 2,
-            Failure::Fault(_) | Failure::Channels { .. } => 2,
+            Failure::Fault(_) | Failure::Channels { .. } | Failure::Map { .. } => 2,
             Failure::Program { status, .. } => *status,
             Failure::Sim(SimError::Description(_)) => 2,
             _ => 1,

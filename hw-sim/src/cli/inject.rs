@@ -18,13 +18,14 @@ pub fn control(dir: &Path) -> Result<File, Failure> {
 
 /// Writes one command; `what` names it in an error.
 pub fn command(mut control: &File, dir: &Path, what: &str, text: &str) -> Result<(), Failure> {
-    match control.write(format!("{text}\n").as_bytes()) {
-        Ok(_) => Ok(()),
-        Err(source) if matches!(source.raw_os_error(), Some(libc::ENXIO)) => {
-            Err(Failure::NoTarget { what: what.into(), source })
-        }
-        Err(source) => Err(Failure::Command { dir: dir.into(), what: what.into(), source }),
-    }
+    // A command is taken whole or refused.
+    let Err(source) = control.write_all(format!("{text}\n").as_bytes()) else { return Ok(()) };
+    Err(match source.raw_os_error() {
+        Some(libc::ENXIO) => Failure::NoTarget { what: what.into(), source },
+        Some(libc::ENOTTY) => Failure::NoPort { what: what.into(), source },
+        Some(libc::EBUSY) => Failure::Already { what: what.into(), source },
+        _ => Failure::Command { dir: dir.into(), what: what.into(), source },
+    })
 }
 
 /// `hw-sim alarm`.

@@ -48,6 +48,9 @@ pub fn record(dir: &Path, channels: &str, file: &Path, lasts: Option<Duration>) 
 /// Plays a recording into the driver, and waits until it is over.
 pub fn replay(dir: &Path, file: &Path, map: &str) -> Result<(), Failure> {
     let signals = Signals::block(&[])?;
+    if hw_sim::description::channel_map(map).is_none() {
+        return Err(Failure::Map { text: map.into() });
+    }
     let lasts = length(file)?;
     let failed = |source| Failure::Recording { path: file.into(), source };
     let path = file.canonicalize().map_err(failed)?;

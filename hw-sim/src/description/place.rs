@@ -82,6 +82,6 @@ mod tests {
         }
         let error =
             Description::from_toml("[[span]]\n[[fault]]\nkind = \"ais\"\n").expect_err("no span").to_string();
-        assert!(error.contains("line 2") && error.contains("a ais fault needs `span`"), "{error}");
+        assert!(error.contains("line 2") && error.contains("the fault ais needs `span`"), "{error}");
     }
 }

@@ -123,7 +123,7 @@ pub enum FaultKind {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
     /// A key that the kind has no use for.
-    #[error("a {kind} fault has no `{key}`; it takes {takes}")]
+    #[error("the fault {kind} has no `{key}`; it takes {takes}")]
     Key {
         /// The kind as it is written.
         kind: &'static str,
@@ -133,7 +133,7 @@ pub enum FaultError {
         takes: &'static str,
     },
     /// A key that the kind needs.
-    #[error("a {kind} fault needs `{key}`")]
+    #[error("the fault {kind} needs `{key}`")]
     Missing {
         /// The kind as it is written.
         kind: &'static str,

@@ -3,10 +3,12 @@
 
 use crate::fault::Fault;
 use crate::record::{self, Reader};
-use crate::{Sim, description::channel_list};
+use crate::{
+    Sim,
+    description::{channel_list, channel_map},
+};
 use dahdi_abi::Errno;
 use demarc_model::{Alarm, ChannelNo, SpanNo};
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufReader;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,7 +51,8 @@ impl Recording {
 /// - `record CHANNELS`: what is read from this file from now on is a recording
 /// - `replay CHANNEL=CHANNEL,… PATH`: a recording by its absolute path; `-` for all channels as they were recorded
 ///
-/// `EINVAL` when it is none of these, `ENXIO` when there is no such span or channel.
+/// `EINVAL` when it is none of these, `ENXIO` when there is no such span or channel, `ENOTTY` when a channel is no analog
+/// port, `EBUSY` when a board is out or in already, or still on its way out.
 pub fn command(sim: &mut Sim, text: &[u8]) -> Result<Option<Recording>, Errno> {
     let text = std::str::from_utf8(text).map_err(|_| Errno::INVAL)?.trim();
     let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
@@ -97,7 +100,11 @@ fn line(sim: &mut Sim, text: &str) -> Result<(), Errno> {
         "mend" => false,
         _ => return Err(Errno::INVAL),
     };
-    if sim.cut_line(channel, cut) { Ok(()) } else { Err(Errno::NXIO) }
+    match sim.cut_line(channel, cut) {
+        true => Ok(()),
+        false if sim.has_channel(channel) => Err(Errno::NOTTY),
+        false => Err(Errno::NXIO),
+    }
 }
 
 fn alarm_named(word: &str) -> Option<Alarm> {
@@ -137,6 +144,9 @@ fn recording(sim: &mut Sim, text: &str) -> Result<Recording, Errno> {
 fn replay(sim: &mut Sim, text: &str) -> Result<(), Errno> {
     let (map, path) = text.split_once(' ').ok_or(Errno::INVAL)?;
     let map = channel_map(map).ok_or(Errno::INVAL)?;
+    if !map.values().all(|channel| sim.has_channel(*channel)) {
+        return Err(Errno::NXIO);
+    }
     let file = File::open(path).map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))?;
     let mut reader = Reader::new(BufReader::new(file)).map_err(|_| Errno::INVAL)?;
     let mut records = Vec::new();
@@ -151,17 +161,6 @@ fn replay(sim: &mut Sim, text: &str) -> Result<(), Errno> {
         false => map.get(&channel).copied(),
     };
     sim.replay(records, to).map(|_| ())
-}
-
-/// `1=32,2=33`; empty for `-`.
-fn channel_map(text: &str) -> Option<BTreeMap<ChannelNo, ChannelNo>> {
-    if text == "-" {
-        return Some(BTreeMap::new());
-    }
-    let number = |text: &str| text.parse().ok().and_then(ChannelNo::new);
-    text.split(',')
-        .map(|pair| pair.split_once('=').and_then(|(from, to)| Some((number(from)?, number(to)?))))
-        .collect()
 }
 
 #[cfg(test)]
@@ -190,7 +189,7 @@ mod tests {
     #[test]
     fn only_whole_commands_are_taken() {
         let mut sim = Sim::new(&Description::default()).expect("the default boards");
-        let rows: [(&[u8], Result<(), Errno>); 18] = [
+        let rows: [(&[u8], Result<(), Errno>); 22] = [
             (b"alarm 1 red\n", Ok(())),
             (b"alarm 3 red", Err(Errno::NXIO)),
             (b"alarm 0 red", Err(Errno::INVAL)),
@@ -207,6 +206,10 @@ mod tests {
             (b"record 61-64", Err(Errno::NXIO)),
             (b"replay - /nowhere/at/all", Err(Errno::NOENT)),
             (b"replay 1=2=3 /dev/null", Err(Errno::INVAL)),
+            (b"replay 1=63 /dev/null", Err(Errno::NXIO)),
+            (b"line 1 cut", Err(Errno::NOTTY)),
+            (b"line 63 cut", Err(Errno::NXIO)),
+            (b"board 1 in", Err(Errno::BUSY)),
             (b"replay - /dev/null", Err(Errno::INVAL)),
             (b"", Err(Errno::INVAL)),
         ];

@@ -142,6 +142,9 @@ fn a_wrong_recording_is_told() {
     let rows = [
         (served.command(&["replay", file.to_str().expect("ASCII")]), "does not begin with DEMARCR1"),
         (served.command(&["replay", "/nowhere.rec"]), "cannot be read"),
+        (served.command(&["replay", "--to", "1-2", "/nowhere.rec"]), "write pairs of recorded=now"),
+        (served.command(&["line", "3", "cut"]), "channel 3: this is no analog port"),
+        (served.command(&["board", "1", "in"]), "span 1: its board is out or in already"),
         (served.command(&["record", "--channels", "5-1", "/dev/null"]), "write numbers and ranges"),
         (served.command(&["record", "--channels", "63", "/dev/null"]), "channels 63: there is no such"),
     ];
