@@ -9,7 +9,9 @@ use alloc::{
 };
 use core::time::Duration;
 use demarc_ivr::{Menu, PinEntry};
-use demarc_model::{AgentId, CallId, Cause, ChannelNo, LegId, Number, Origin, QueueName, SpanNo, Time};
+use demarc_model::{
+    AgentId, CallId, Cause, ChannelNo, Detect, LegId, Number, Origin, QueueName, SpanNo, Time,
+};
 
 /// A leg that has not said `Released` yet.
 #[derive(Debug)]
@@ -22,6 +24,15 @@ pub(crate) struct Leg {
     pub releasing: bool,
     /// What it is, where it is a program.
     pub program: Option<Program>,
+    /// What is listened for on it, besides digits.
+    pub listening: Detect,
+}
+
+impl Leg {
+    pub fn new(call: CallId, agent: Option<AgentId>, channel: Option<(SpanNo, ChannelNo)>) -> Leg {
+        let listening = Detect::default();
+        Leg { call, agent, channel, answered: false, releasing: false, program: None, listening }
+    }
 }
 
 /// A program's part in a call.
@@ -106,6 +117,11 @@ pub(crate) struct Call {
     pub room: Option<u64>,
     /// Another leg has taken the place of the one that called.
     pub caller_gone: bool,
+    /// Whether a fax machine or a modem was heard: its legs pass sound as it comes.
+    pub fax: bool,
+    /// Who answers is looked at; where the caller goes if it is a machine.
+    pub detects_machine: bool,
+    pub on_machine: Option<Target>,
     pub state: State,
     pub started: Time,
     pub since: Time,
@@ -137,6 +153,9 @@ impl Call {
             guests: BTreeMap::new(),
             room: None,
             caller_gone: false,
+            fax: false,
+            detects_machine: false,
+            on_machine: None,
             state: State::Routing,
             started: now,
             since: now,

@@ -106,7 +106,8 @@ impl Control {
         let leg = match event {
             MediaEvent::Digit { leg, .. }
             | MediaEvent::PlayEnded { leg, .. }
-            | MediaEvent::Silent { leg } => leg,
+            | MediaEvent::Silent { leg }
+            | MediaEvent::Heard { leg, .. } => leg,
             MediaEvent::Recorded { .. } | MediaEvent::RecordingFailed { .. } => {
                 return self.recording_ended(event);
             }
@@ -119,6 +120,7 @@ impl Control {
                 self.with_pin(now, call, leg, |entry| entry.handle_play_ended(now, &prompt));
             }
             MediaEvent::Silent { .. } => self.silent(now, call, leg),
+            MediaEvent::Heard { what, .. } => self.heard(now, call, leg, what),
             MediaEvent::Recorded { .. } | MediaEvent::RecordingFailed { .. } => {}
         }
         self.settle(now, call);
@@ -229,8 +231,7 @@ impl Control {
         if let Some(agent) = &agent {
             self.acd.leg_seized(now, agent);
         }
-        let program = None;
-        self.legs.insert(leg, Leg { call: id, agent, channel, answered: false, releasing: false, program });
+        self.legs.insert(leg, Leg::new(id, agent, channel));
         self.fact(Fact::CallOffered {
             call: id,
             leg,
@@ -258,6 +259,7 @@ impl Control {
         call.number = route.rewrite(&call.to);
         call.ring = Duration::from_secs(route.ring_seconds.into());
         call.failover = route.failover.iter().cloned().collect();
+        (call.detects_machine, call.on_machine) = (route.detect_machine, route.on_machine.clone());
         let (leg, target) = (call.a, route.to.clone());
         if !matches!(target, Target::Hangup(_)) {
             self.outputs.push_back(Output::Leg(leg, LegCommand::Proceed));

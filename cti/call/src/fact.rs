@@ -1,7 +1,8 @@
 use crate::{CallCommand, OverflowReason, PartyRole, Recording, RefusedReason, Target};
 use alloc::string::String;
 use demarc_model::{
-    AgentId, Alarm, CallId, Cause, ChannelNo, Destination, Digit, LegId, Number, Origin, QueueName, SpanNo,
+    AgentId, Alarm, AnsweredBy, AnsweringReason, CallId, Cause, ChannelNo, Destination, Digit, FaxTone,
+    LegId, Number, Origin, QueueName, SpanNo,
 };
 
 /// Something that happened: what the journal is made of. In JSON it is an object with the field `fact`, for example
@@ -222,6 +223,58 @@ pub enum Fact {
         /// The leg.
         leg: LegId,
     },
+    /// A caller's speech cut a prompt off.
+    BargedIn {
+        /// The call.
+        call: CallId,
+        /// The menu's name.
+        menu: String,
+    },
+    /// Nobody has spoken on a leg for as long as the configuration asks for.
+    Quiet {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+    },
+    /// A fax machine or a modem was heard; told once in a call.
+    FaxHeard {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// By what it is known.
+        tone: FaxTone,
+    },
+    /// From now on both legs pass sound as it comes: their delay is fixed, and nothing is left out, put in or made up.
+    FaxPassthrough {
+        /// The call.
+        call: CallId,
+        /// The caller's leg.
+        a: LegId,
+        /// The other one.
+        b: LegId,
+    },
+    /// Who answered a dialled leg.
+    AnsweredBy {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// Who.
+        by: AnsweredBy,
+        /// By what it was told.
+        reason: AnsweringReason,
+    },
+    /// The machine that answered a dialled leg has beeped: it listens now.
+    Beep {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// How long it beeped, in milliseconds.
+        millis: u32,
+    },
     /// A leg is over and its channel or session free.
     LegReleased {
         /// The call.
@@ -372,6 +425,12 @@ impl Fact {
             | Fact::ConferenceRole { call, .. }
             | Fact::ConferenceLeft { call, .. }
             | Fact::Silent { call, .. }
+            | Fact::BargedIn { call, .. }
+            | Fact::Quiet { call, .. }
+            | Fact::FaxHeard { call, .. }
+            | Fact::FaxPassthrough { call, .. }
+            | Fact::AnsweredBy { call, .. }
+            | Fact::Beep { call, .. }
             | Fact::LegReleased { call, .. }
             | Fact::Commanded { call, .. }
             | Fact::RecordingStarted { call, .. }

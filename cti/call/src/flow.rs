@@ -7,9 +7,10 @@ use crate::{
 };
 use alloc::{string::String, sync::Arc, vec::Vec};
 use demarc_acd::Entered;
-use demarc_ivr::Menu;
+use demarc_ivr::{BargeIn, Menu};
 use demarc_model::{
-    AgentId, CallId, Cause, Destination, LegCommand, LegId, MediaCommand, Number, PromptId, QueueName, Time,
+    AgentId, CallId, Cause, Destination, Detect, LegCommand, LegId, MediaCommand, Number, PromptId,
+    QueueName, Time,
 };
 
 /// Too many targets in one call: Q.850 no. 25, exchange routing error.
@@ -42,7 +43,8 @@ impl Control {
         if call.hops > self.plan.limits.max_hops {
             return self.end(now, id, ROUTING_ERROR, false);
         }
-        let number = call.number.clone();
+        let (number, a) = (call.number.clone(), call.a);
+        self.listen(a, Detect::default());
         self.fact(Fact::Routed { call: id, target: target.clone() });
         match target {
             Target::Menu(name) => self.enter_menu(now, id, name),
@@ -171,6 +173,7 @@ impl Control {
             _ => every,
         };
         let records = wanted && call.recordings.is_untouched();
+        let detects_machine = call.detects_machine && matches!(call.state, State::Dialling { .. });
         call.enter(now, State::Talking { leg });
         let (a, first, joined) = (call.a, !call.answered, call.sound == Sound::Joined);
         call.answered = true;
@@ -188,6 +191,9 @@ impl Control {
         }
         if !joined {
             self.join(id, leg);
+        }
+        if detects_machine {
+            self.listen_for_machine(leg);
         }
     }
 
@@ -269,7 +275,10 @@ impl Control {
         self.fact(Fact::MenuEntered { call: id, menu: name.clone() });
         let Some(call) = self.calls.get_mut(&id) else { return };
         let a = call.a;
+        let what =
+            Detect { speech: spec.barge_in == BargeIn::Speech, fax: spec.fax.is_some(), ..Detect::default() };
         call.enter(now, State::Menu { name, menu: Menu::new(now, spec) });
+        self.listen(a, what);
         self.with_menu(now, id, a, |_| {});
     }
 
@@ -362,8 +371,7 @@ impl Control {
             Destination::Program { program, .. } => Some(Program::Party(program.clone())),
             _ => None,
         };
-        let dialled = Leg { call: id, agent, channel: None, answered: false, releasing: false, program };
-        self.legs.insert(leg, dialled);
+        self.legs.insert(leg, Leg { program, ..Leg::new(id, agent, None) });
         self.fact(Fact::LegDialled { call: id, leg, to: to.clone() });
         self.command(leg, LegCommand::Dial { to, from });
         Some(leg)
@@ -430,10 +438,16 @@ impl Control {
         }
         self.media(MediaCommand::Join { a, b });
         self.fact(Fact::Joined { call: id, a, b });
+        self.listen_to_joined(id, a, b);
     }
 
     /// Ends whatever the caller hears from us.
     pub(crate) fn silence(&mut self, id: CallId, leg: LegId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let ending = call.is_ending();
+        if call.sound == Sound::Joined && !ending {
+            self.listen(leg, Detect::default());
+        }
         let Some(call) = self.calls.get_mut(&id) else { return };
         match core::mem::replace(&mut call.sound, Sound::Nothing) {
             // Whoever ends a room's call takes all its legs out.

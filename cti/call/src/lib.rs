@@ -20,6 +20,7 @@ mod conference;
 mod control;
 mod fact;
 mod flow;
+mod heard;
 mod pattern;
 mod plan;
 mod program;
@@ -31,11 +32,11 @@ pub use command::{CallCommand, CommandError, RecordAction, StreamAction};
 pub use conference::{ConferenceSpec, PartyRole, RefusedReason};
 pub use control::{AgentEvent, Control, Output};
 pub use demarc_acd::{AgentState, AgentView, OverflowReason, QueueSpec, QueueView, Strategy};
-pub use demarc_ivr::{Choice, MenuSpec};
+pub use demarc_ivr::{BargeIn, Choice, MenuSpec};
 pub use fact::{Fact, LeftReason};
 pub use pattern::{Pattern, PatternError};
-pub use plan::{Limits, Outgoing, Plan, PlanError, RecordPlan, Route, RouteOrigin, Target};
-pub use record::{CallRecord, Disposition, Ledger, MenuStep, RecordLeg, Recording};
+pub use plan::{DetectionPlan, Limits, Outgoing, Plan, PlanError, RecordPlan, Route, RouteOrigin, Target};
+pub use record::{AnsweringResult, CallRecord, Disposition, Ledger, MenuStep, RecordLeg, Recording};
 pub use recording::recorded_call;
 pub use snapshot::{
     CallState, CallView, ConferenceView, LegView, PartyView, RecordingView, Snapshot, SoundView,

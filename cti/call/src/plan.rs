@@ -6,7 +6,7 @@ use alloc::{
 };
 use demarc_acd::QueueSpec;
 use demarc_ivr::MenuSpec;
-use demarc_model::{AgentId, Cause, Number, Origin, PromptId, QueueName};
+use demarc_model::{AgentId, AnsweringSpec, Cause, Number, Origin, PromptId, QueueName};
 
 /// Where a call goes. In the configuration: `{ menu = "main" }`, `{ queue = "sales" }`, `{ agent = "1001" }`,
 /// `{ conference = "weekly" }`, `"dialled_agent"`, `{ trunk = { name = "carrier" } }`,
@@ -101,6 +101,12 @@ pub struct Route {
     /// Seconds that the called party rings before the call ends with cause 19.
     #[serde(default = "ring_seconds")]
     pub ring_seconds: u32,
+    /// Whether to find out if a machine answers; it is told and written into the call record.
+    #[serde(default)]
+    pub detect_machine: bool,
+    /// Where the caller goes when a machine answered; without it, the two stay joined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_machine: Option<Target>,
 }
 
 fn ring_seconds() -> u32 {
@@ -118,6 +124,8 @@ impl Route {
             to,
             failover: Vec::new(),
             ring_seconds: ring_seconds(),
+            detect_machine: false,
+            on_machine: None,
         }
     }
 
@@ -155,6 +163,17 @@ pub struct RecordPlan {
     pub queues: BTreeSet<QueueName>,
 }
 
+/// What is listened for in conversations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DetectionPlan {
+    /// Tones of fax machines and modems, where one of the two legs is a channel; both pass sound as it comes then.
+    pub fax: bool,
+    /// That nobody has spoken on a leg for so many seconds.
+    pub quiet_seconds: Option<u32>,
+    /// How machines are told from people.
+    pub answering: AnsweringSpec,
+}
+
 /// Everything that call control has to know of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -181,6 +200,8 @@ pub struct Plan {
     pub prompts: BTreeSet<PromptId>,
     /// What is recorded.
     pub recording: RecordPlan,
+    /// What is listened for.
+    pub detection: DetectionPlan,
     /// Bounds.
     pub limits: Limits,
 }
@@ -283,7 +304,11 @@ impl Plan {
             RouteOrigin::Agent(id) => known(place, "agent", id, &self.agents)?,
             RouteOrigin::Any | RouteOrigin::Agents => {}
         }
-        [&route.to].into_iter().chain(&route.failover).try_for_each(|target| self.check_target(place, target))
+        [&route.to]
+            .into_iter()
+            .chain(&route.failover)
+            .chain(&route.on_machine)
+            .try_for_each(|target| self.check_target(place, target))
     }
 
     fn check_menu(&self, name: &str, menu: &MenuSpec<Target>) -> Result<(), PlanError> {
@@ -295,6 +320,7 @@ impl Plan {
         menu.choices
             .values()
             .chain([&menu.otherwise])
+            .chain(&menu.fax)
             .try_for_each(|target| self.check_target(&place, target))
     }
 

@@ -1,7 +1,8 @@
 use crate::{Fact, LeftReason};
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use demarc_model::{
-    AgentId, CallId, Cause, ChannelNo, Destination, LegId, Number, Origin, QueueName, SpanNo,
+    AgentId, AnsweredBy, AnsweringReason, CallId, Cause, ChannelNo, Destination, LegId, Number, Origin,
+    QueueName, SpanNo,
 };
 
 /// How a call went, in one word.
@@ -72,6 +73,15 @@ pub struct Recording {
     pub lost_millis: u64,
 }
 
+/// Who answered a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct AnsweringResult {
+    /// Who.
+    pub by: AnsweredBy,
+    /// By what it was told.
+    pub reason: AnsweringReason,
+}
+
 /// One call in one row: a fold over its facts. Times are milliseconds of the wall clock since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CallRecord {
@@ -110,6 +120,12 @@ pub struct CallRecord {
     pub recovered: bool,
     /// Its legs in the order they came.
     pub legs: Vec<RecordLeg>,
+    /// Whether a fax machine or a modem was heard in it, and its sound passed as it came.
+    #[serde(default)]
+    pub fax: bool,
+    /// Who answered, where that was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<AnsweringResult>,
     /// Its recordings.
     #[serde(default)]
     pub recordings: Vec<Recording>,
@@ -156,6 +172,8 @@ impl CallRecord {
             disposition: Disposition::Failed,
             recovered: false,
             legs: [RecordLeg { leg: *leg, span, channel, to: None, cause: None }].into(),
+            fax: false,
+            answered_by: None,
             recordings: Vec::new(),
             waiting_since_ms: None,
             waited_ms: 0,
@@ -203,6 +221,10 @@ impl CallRecord {
                 if let Some(row) = self.leg(*leg) {
                     row.cause = Some(*cause);
                 }
+            }
+            Fact::FaxHeard { .. } => self.fax = true,
+            Fact::AnsweredBy { by, reason, .. } => {
+                self.answered_by = Some(AnsweringResult { by: *by, reason: *reason });
             }
             Fact::Recorded { recording, .. } if self.recordings.len() < Self::MAX_ROWS => {
                 self.recordings.push(recording.clone());

@@ -16,4 +16,4 @@ mod spec;
 pub use choice::{Choice, ChoiceError};
 pub use menu::{Menu, Output};
 pub use pin::{PinEntry, PinOutput, PinSpec};
-pub use spec::{MenuError, MenuSpec};
+pub use spec::{BargeIn, MenuError, MenuSpec};

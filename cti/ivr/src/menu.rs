@@ -1,4 +1,4 @@
-use crate::{Choice, MenuSpec};
+use crate::{BargeIn, Choice, MenuSpec};
 use alloc::{collections::VecDeque, string::String, sync::Arc, vec::Vec};
 use core::time::Duration;
 use demarc_model::{Digit, PromptId, Time};
@@ -71,10 +71,11 @@ impl<T: Clone> Menu<T> {
         menu
     }
 
-    /// The caller keyed a digit; during a prompt it cuts the prompt off.
+    /// The caller keyed a digit; during a prompt it cuts the prompt off, or does not count.
     pub fn handle_digit(&mut self, now: Time, digit: Digit) {
         match self.state {
             State::Over => return,
+            State::PlayingInvalid | State::PlayingPrompt if self.spec.barge_in == BargeIn::Off => return,
             State::PlayingInvalid | State::PlayingPrompt => self.outputs.push_back(Output::Stop),
             State::WaitingForFirst | State::WaitingForNext => {}
         }
@@ -93,6 +94,29 @@ impl<T: Clone> Menu<T> {
             }
             (false, false) => self.invalid(now),
         }
+    }
+
+    /// The caller began to speak. `true` where that cuts a prompt off; the menu waits for a digit then.
+    pub fn handle_speech(&mut self, now: Time) -> bool {
+        let playing = matches!(self.state, State::PlayingInvalid | State::PlayingPrompt);
+        let cuts = playing && self.spec.barge_in == BargeIn::Speech;
+        if cuts {
+            self.outputs.push_back(Output::Stop);
+            self.wait(now);
+        }
+        cuts
+    }
+
+    /// A fax machine was heard calling: where it goes, and the menu is over; `None` where the menu knows no such place.
+    pub fn handle_fax(&mut self) -> Option<T> {
+        let target = self.spec.fax.clone().filter(|_| !self.is_over())?;
+        (self.state, self.deadline) = (State::Over, None);
+        Some(target)
+    }
+
+    /// The menu as it is configured.
+    pub fn spec(&self) -> &MenuSpec<T> {
+        &self.spec
     }
 
     /// A prompt was played to its end. One that is not ours or no longer plays is ignored.

@@ -3,6 +3,19 @@ use alloc::collections::BTreeMap;
 use core::{fmt, time::Duration};
 use demarc_model::PromptId;
 
+/// What of a caller stops a prompt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BargeIn {
+    /// A digit, or speech.
+    Speech,
+    /// A digit.
+    #[default]
+    Digits,
+    /// Nothing: digits that come during a prompt do not count.
+    Off,
+}
+
 /// A menu as the configuration describes it; `T` is where a choice leads.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +34,12 @@ pub struct MenuSpec<T> {
     /// How often the prompt is played again before the caller is sent to `otherwise`.
     #[serde(default = "repeats")]
     pub repeats: u32,
+    /// What stops a prompt.
+    #[serde(default)]
+    pub barge_in: BargeIn,
+    /// Where a fax machine goes that is heard calling; `None` listens for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fax: Option<T>,
     /// The digits that choose, and where they lead.
     pub choices: BTreeMap<Choice, T>,
     /// Where a caller goes who made no choice or only wrong ones.

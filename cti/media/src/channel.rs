@@ -13,6 +13,7 @@ use crate::{
     stats::LegStats,
 };
 use demarc_board::{BearerChannel, Received, Sent};
+use demarc_dsp::ALAW_SILENCE;
 use demarc_model::{ChannelNo, Time};
 use std::time::Duration;
 
@@ -86,6 +87,9 @@ pub(crate) const READS: usize = 64;
 /// A missing packet is given up when no more than this waits before it: two ticks.
 const LAST_MOMENT: usize = 2 * BLOCK;
 
+/// Blocks that wait before a stream whose delay is fixed: 200 ms, so that the network may be late by as much, and two clocks
+/// that are 100 ppm apart need a quarter of an hour to use up what is left of [`Playout::bound`].
+const FIXED: usize = 10;
 /// Packets more than a stream needs to begin, in which one that is missing may still come.
 const OVERTAKEN: usize = 2;
 
@@ -107,6 +111,8 @@ pub(crate) struct ChannelPort {
     clock: Time,
     overruns: u64,
     slack: Slack,
+    /// Whether the delay stays as it is and every block is played.
+    fixed: bool,
 }
 
 impl ChannelPort {
@@ -125,6 +131,22 @@ impl ChannelPort {
             clock: now,
             overruns,
             slack: Slack::new(now),
+            fixed: false,
+        }
+    }
+
+    /// Fixes the delay at a safe depth, for good: what is missing to that is put in now, as silence, before modems begin
+    /// to train.
+    pub fn pass_through(&mut self) {
+        if self.fixed {
+            return;
+        }
+        self.fixed = true;
+        self.slack = Slack::new(self.clock);
+        self.playout.depth = FIXED.clamp(self.playout.depth, self.playout.bound.max(self.playout.depth));
+        if self.running {
+            let missing = (self.playout.depth * BLOCK).saturating_sub(self.ahead());
+            self.fifo.push(std::iter::repeat_n(ALAW_SILENCE, missing));
         }
     }
 
@@ -235,7 +257,7 @@ impl ChannelPort {
             self.ahead() >= depth * BLOCK || self.waiting.is_some_and(|since| now.since(since) >= long);
         self.running |= begins && self.fifo.len() >= BLOCK;
         let mut block = [0; BLOCK];
-        if self.running {
+        if self.running && !self.fixed {
             self.slack.see(now, self.ahead() / BLOCK);
         }
         while self.running && self.flush_unsent(now, taps, stats) && self.fifo.pop(&mut block) {

@@ -5,6 +5,7 @@ mod programs;
 
 use crate::{
     channel::{Channel, ChannelPort, Playout},
+    detect::DetectTap,
     hook::{Source, Tap, TapId, Transform},
     leg::{Leg, Port},
     mix::{Conferences, Joined},
@@ -362,6 +363,14 @@ impl Core {
                 self.recordings.end(leg);
                 self.remove_tap(leg, Recordings::TAP);
             }
+            MediaCommand::Detect { leg, what } => match DetectTap::new(leg, what) {
+                Some(tap) => self.add_tap(leg, DetectTap::TAP, Box::new(tap)),
+                None => self.remove_tap(leg, DetectTap::TAP),
+            },
+            MediaCommand::Passthrough { leg } => match self.leg(leg) {
+                Some(leg) => leg.pass_through(),
+                None => self.refuse(),
+            },
         }
     }
 

@@ -192,6 +192,14 @@ impl Leg {
         }
     }
 
+    /// From now on sound is passed on as it comes; see [`demarc_model::MediaCommand::Passthrough`].
+    pub fn pass_through(&mut self) {
+        match &mut self.port {
+            Port::Channel(channel) => channel.pass_through(),
+            Port::Rtp(_) => {} // what is sent to it never waited for anything
+        }
+    }
+
     pub fn push_digits(&mut self, digits: &[Digit]) {
         match &mut self.port {
             Port::Channel(_) => self.player.push_digits(digits),

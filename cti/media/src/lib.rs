@@ -8,6 +8,7 @@
 mod channel;
 mod codec;
 mod core;
+mod detect;
 mod engine;
 mod event;
 mod fifo;

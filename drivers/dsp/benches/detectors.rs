@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a program for whoever measures
 
 use demarc_dsp::{
-    ActivityDetector, AnsweringDetector, AnsweringSpec, BeepDetector, DtmfDetector, FaxDetector,
-    linear_to_alaw,
+    ActivityDetector, AnsweringDetector, BeepDetector, DtmfDetector, FaxDetector, linear_to_alaw,
 };
+use demarc_model::AnsweringSpec;
 use std::{hint::black_box, time::Instant};
 
 const PROMPT: &str = "/usr/share/asterisk/sounds/en_US_f_Allison/demo-congrats.wav";

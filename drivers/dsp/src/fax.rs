@@ -5,26 +5,8 @@ mod flags;
 
 use crate::bank::{self, Bank, FLOOR, HOP_MS, Window};
 use answer::{AnswerTone, Hop};
+use demarc_model::FaxTone;
 use flags::Flags;
-
-/// What a fax machine or a modem says before it speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FaxTone {
-    /// A calling fax machine: 1100 Hz for half a second (CNG; T.30, 4.1). Told when the tone ends, so that a longer tone of
-    /// that frequency is none.
-    Calling,
-    /// An answering fax machine: 2100 Hz (CED; T.30, 4.2). Told half a second after it began.
-    Called,
-    /// A modem that switches echo cancellers off: 2100 Hz whose phase is reversed each 450 ms (ANS; V.25, 3). Told at the
-    /// second reversal.
-    AnswerReversed,
-    /// A modem or fax machine of V.8: 2100 Hz whose loudness swings 15 times a second (ANSam; V.8, 6.1). Told half a
-    /// second after it began.
-    AnswerModulated,
-    /// Frames of a fax machine's negotiation begin: HDLC flags at 300 bit/s in channel no. 2 of V.21 (T.30, 5.3). Told
-    /// 0.2 s after they began.
-    Preamble,
-}
 
 /// 1100 Hz ±38 Hz (T.30, 4.1), 2100 Hz ±15 Hz (T.30, 4.2), each with a margin, and the two of V.21's channel no. 2.
 static BANK: Bank<4> = Bank::new([1100, 2100, 1650, 1850], [42.0, 20.0, 50.0, 50.0]);

@@ -20,9 +20,9 @@ mod tone;
 mod trig;
 
 pub use activity::{Activity, ActivityDetector};
-pub use answering::{Answered, AnsweringDetector, AnsweringReason, AnsweringSpec, BeepDetector};
+pub use answering::{AnsweringDetector, BeepDetector};
 pub use dtmf::{DtmfDetector, HIGH_GROUP, LOW_GROUP};
-pub use fax::{FaxDetector, FaxTone};
+pub use fax::FaxDetector;
 pub use g711::{
     ALAW_SILENCE, ULAW_SILENCE, alaw_to_linear, alaw_to_ulaw, linear_to_alaw, linear_to_ulaw, ulaw_to_alaw,
     ulaw_to_linear,

@@ -2,9 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests, too
 
-use demarc_dsp::{
-    Answered, AnsweringDetector, AnsweringReason, AnsweringSpec, BeepDetector, Tone, linear_to_alaw,
-};
+use demarc_dsp::{AnsweringDetector, BeepDetector, Tone, linear_to_alaw};
+use demarc_model::{AnsweredBy, AnsweringReason, AnsweringSpec};
 use std::process::Command;
 
 const PEOPLE: [&str; 8] = [
@@ -65,7 +64,7 @@ fn judged(octets: &[u8]) -> (AnsweringReason, usize) {
 }
 
 /// How many of so many were taken for what they are, and how many were taken for the opposite.
-fn accuracy(texts: &[&str], truth: Answered) -> (usize, usize, usize) {
+fn accuracy(texts: &[&str], truth: AnsweredBy) -> (usize, usize, usize) {
     let (mut right, mut wrong, mut of) = (0, 0, 0);
     for text in texts {
         for (voice, speed, lead) in VOICES
@@ -75,8 +74,9 @@ fn accuracy(texts: &[&str], truth: Answered) -> (usize, usize, usize) {
         {
             let (reason, _) = judged(&call(lead, &spoken(voice, speed, text)));
             of += 1;
-            right += usize::from(reason.answered() == truth);
-            wrong += usize::from(reason.answered() != truth && reason.answered() != Answered::NotSure);
+            right += usize::from(reason.answered_by() == truth);
+            wrong +=
+                usize::from(reason.answered_by() != truth && reason.answered_by() != AnsweredBy::NotSure);
         }
     }
     (right, wrong, of)
@@ -84,9 +84,9 @@ fn accuracy(texts: &[&str], truth: Answered) -> (usize, usize, usize) {
 
 #[test]
 fn people_are_told_from_machines() {
-    let (right, wrong, of) = accuracy(&PEOPLE, Answered::Human);
+    let (right, wrong, of) = accuracy(&PEOPLE, AnsweredBy::Human);
     println!("people: {right} of {of} right, {wrong} wrong");
-    let machines = accuracy(&MACHINES, Answered::Machine);
+    let machines = accuracy(&MACHINES, AnsweredBy::Machine);
     println!("machines: {} of {} right, {} wrong", machines.0, machines.2, machines.1);
     assert!(right * 100 >= of * 90, "people: {right} of {of}");
     assert!(machines.0 * 100 >= machines.2 * 95, "machines: {machines:?}");

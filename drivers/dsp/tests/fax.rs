@@ -4,7 +4,8 @@
 #![allow(clippy::unwrap_used)] // helpers of tests, too
 
 use FaxTone::{AnswerModulated, AnswerReversed, Called, Calling, Preamble};
-use demarc_dsp::{DtmfDetector, FaxDetector, FaxTone, linear_to_alaw};
+use demarc_dsp::{DtmfDetector, FaxDetector, linear_to_alaw};
+use demarc_model::FaxTone;
 use std::{
     io::Write,
     process::{Command, Stdio},

@@ -7,6 +7,7 @@ extern crate alloc;
 
 mod alarm;
 mod cause;
+mod heard;
 mod ids;
 mod leg;
 mod media;
@@ -15,6 +16,7 @@ mod time;
 
 pub use alarm::Alarm;
 pub use cause::Cause;
+pub use heard::{AnsweredBy, AnsweringReason, AnsweringSpec, Detect, FaxTone, Heard};
 pub use ids::{AgentId, CallId, ChannelNo, LegId, QueueName, SpanNo};
 pub use leg::{Destination, LegCommand, LegEvent, Origin};
 pub use media::{Digit, MediaCommand, MediaEvent, MixRole, PromptId};

@@ -1,4 +1,4 @@
-use crate::LegId;
+use crate::{Detect, Heard, LegId};
 use alloc::string::String;
 use core::fmt;
 
@@ -168,6 +168,19 @@ pub enum MediaCommand {
         /// Who.
         leg: LegId,
     },
+    /// Listen for something on the leg, in place of what was listened for; `Heard` follows as often as it is.
+    Detect {
+        /// Who.
+        leg: LegId,
+        /// What.
+        what: Detect,
+    },
+    /// Fax machines or modems speak on the leg: to its end, its sound is passed as it comes. Its playout delay is fixed, and
+    /// nothing is left out, put in or made up.
+    Passthrough {
+        /// Who.
+        leg: LegId,
+    },
 }
 
 /// What the media engine says.
@@ -191,6 +204,13 @@ pub enum MediaEvent {
     Silent {
         /// Who.
         leg: LegId,
+    },
+    /// Something that was listened for.
+    Heard {
+        /// On which leg.
+        leg: LegId,
+        /// What.
+        what: Heard,
     },
     /// A recording is complete. The leg may be gone by now.
     Recorded {

@@ -1,11 +1,11 @@
 //! What follows in a tone of 2100 Hz: nothing (CED), reversals of its phase (ANS), or a swing of its loudness (ANSam).
 
-use super::FaxTone;
 use crate::{
     bank::{HOP, HOP_MS, turned},
     trig,
 };
 use core::f64::consts::TAU;
+use demarc_model::FaxTone;
 
 /// When it is decided whether the loudness swings: 7 swings, and after the first reversal.
 const DECIDED_MS: u32 = 500;
