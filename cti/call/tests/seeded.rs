@@ -49,6 +49,8 @@ fn plan() -> Plan {
         invalid_prompt: Some(PromptId("invalid".into())),
         timeout_seconds: 3,
         digit_seconds: 2,
+        barge_in: Default::default(),
+        fax: None,
         repeats: 1,
         choices: [
             ("1", queue("sales")),
@@ -391,7 +393,9 @@ impl World {
                 assert!(line.room.take().is_some(), "seed {seed}: {leg} leaves what it is not in");
                 assert_eq!(line.playing, None, "seed {seed}: {leg} leaves, and its music plays on");
             }
-            MediaCommand::Record { .. }
+            MediaCommand::Detect { .. }
+            | MediaCommand::Passthrough { .. }
+            | MediaCommand::Record { .. }
             | MediaCommand::MaskRecording { .. }
             | MediaCommand::StopRecording { .. } => {}
         }

@@ -1,7 +1,7 @@
 //! A caller in a menu, as time-stamped dialogues.
 #![allow(clippy::unwrap_used, reason = "an unwrap is a check here")]
 
-use demarc_ivr::{Choice, ChoiceError, Menu, MenuError, MenuSpec, Output};
+use demarc_ivr::{BargeIn, Choice, ChoiceError, Menu, MenuError, MenuSpec, Output};
 use demarc_model::{Digit, PromptId, Time};
 use std::sync::Arc;
 
@@ -14,6 +14,8 @@ fn spec() -> Spec {
         invalid_prompt: Some(prompt("wrong")),
         timeout_seconds: 5,
         digit_seconds: 3,
+        barge_in: BargeIn::Digits,
+        fax: None,
         repeats: 1,
         choices: choices.into_iter().map(|(keys, to)| (Choice::try_from(keys).unwrap(), to)).collect(),
         otherwise: "reception",
@@ -29,8 +31,9 @@ enum Act {
     Key(char),
     Ended(&'static str),
     Late,
+    Speaks,
 }
-use Act::{Ended, Key, Late};
+use Act::{Ended, Key, Late, Speaks};
 
 /// Plays rows of (milliseconds, what happens, what the menu says in short).
 fn dialogue(spec: Spec, rows: &[(u64, Act, &str)]) -> Menu<&'static str> {
@@ -42,6 +45,7 @@ fn dialogue(spec: Spec, rows: &[(u64, Act, &str)]) -> Menu<&'static str> {
             Key(c) => menu.handle_digit(now, Digit::new(*c).unwrap()),
             Ended(name) => menu.handle_play_ended(now, &prompt(name)),
             Late => menu.handle_timeout(now),
+            Speaks => _ = menu.handle_speech(now),
         }
         assert_eq!(said(&mut menu), *expected, "at {ms} ms");
     }
@@ -144,4 +148,36 @@ fn what_cannot_work_is_refused() {
     ] {
         assert_eq!(Choice::try_from(text), Err(error), "{text:?}");
     }
+}
+
+#[test]
+fn what_stops_a_prompt_is_what_the_menu_says() {
+    use BargeIn::{Digits, Off, Speech};
+    // While the prompt plays: speech, a digit; then, once it has ended or was stopped, the digit again.
+    let rows = [
+        (Speech, ["stop", "1 to sales", ""]),
+        (Digits, ["", "stop, 1 to sales", ""]),
+        (Off, ["", "", "1 to sales"]),
+    ];
+    for (barge_in, [speech, digit, later]) in rows {
+        let rows = [
+            (500, Speaks, speech),
+            (900, Key('1'), digit),
+            (1500, Ended("welcome"), ""),
+            (2000, Key('1'), later),
+        ];
+        dialogue(Spec { barge_in, ..spec() }, &rows);
+    }
+    // Whoever speaks and keys nothing is waited for as if the prompt had ended.
+    let rows =
+        [(500, Speaks, "stop"), (700, Speaks, ""), (5400, Late, ""), (5500, Late, "late, play welcome")];
+    dialogue(Spec { barge_in: Speech, ..spec() }, &rows);
+}
+
+#[test]
+fn a_fax_machine_goes_where_the_menu_says_once() {
+    let mut menu = dialogue(Spec { fax: Some("fax"), ..spec() }, &[]);
+    assert_eq!((menu.handle_fax(), menu.is_over(), menu.poll_timeout()), (Some("fax"), true, None));
+    assert_eq!(menu.handle_fax(), None);
+    assert_eq!(dialogue(spec(), &[]).handle_fax(), None);
 }

@@ -2,7 +2,9 @@
 
 use crate::config::{self, Config};
 use demarc_acd::QueueSpec;
-use demarc_call::{Limits, Outgoing, Pattern, Plan, PlanError, RecordPlan, Route, RouteOrigin, Target};
+use demarc_call::{
+    DetectionPlan, Limits, Outgoing, Pattern, Plan, PlanError, RecordPlan, Route, RouteOrigin, Target,
+};
 use demarc_ivr::MenuSpec;
 use demarc_media::PromptLibrary;
 use demarc_model::{AgentId, Number, PromptId, QueueName};
@@ -48,6 +50,11 @@ pub fn plan(config: &Config) -> Result<Plan, PlanError> {
                 .map(|q| QueueName(q.get_ref().clone()))
                 .collect(),
         },
+        detection: DetectionPlan {
+            fax: config.detection.fax,
+            quiet_seconds: config.detection.quiet_seconds,
+            answering: config.detection.answering,
+        },
         limits: Limits { max_calls: config.max_calls, ..Limits::default() },
     };
     plan.check()?;
@@ -91,6 +98,8 @@ fn route(route: &config::Route) -> Route {
         from,
         failover: targets.collect(),
         ring_seconds: route.ring_seconds,
+        detect_machine: route.detect_machine,
+        on_machine: route.machine.as_ref().map(|to| target(to.get_ref())),
         strip: route.strip,
         prepend: route.prepend.clone(),
         ..Route::new(number, first)
@@ -110,6 +119,8 @@ fn menu(menu: &config::Menu) -> MenuSpec<Target> {
         timeout_seconds: menu.timeout_seconds,
         digit_seconds: 3,
         repeats: menu.repeats,
+        barge_in: menu.barge_in,
+        fax: menu.fax.as_ref().map(|to| target(to.get_ref())),
         choices: choices.collect(),
         otherwise: target(menu.otherwise.get_ref()),
     }

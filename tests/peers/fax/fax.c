@@ -6,7 +6,8 @@
  * fax page FILE ROWS                 makes a page of 1728 x ROWS, of rules, dither and letters' worth of detail
  * fax pixels FILE                    writes the rows of the first page, packed, to stdout
  * fax send|receive FILE MODEM ECM    a fax machine: MODEM is v17, v29 or v27ter, ECM is ecm or plain. It reads a block of
- *                                    160 octets of A-law and writes one, until stdin ends; then it says on stderr how it went.
+ *                                    160 octets of A-law and writes one, until stdin ends or a second after the call is
+ *                                    over; then it says on stderr how it went.
  */
 #include "fax.h"
 
@@ -116,7 +117,7 @@ static int machine(int calling, const char *file, const char *modem, const char 
 	else
 		t30_set_rx_file(t30, file, -1);
 	fax_set_transmit_on_idle(fax, 1);
-	while (fread(octets, 1, BLOCK, stdin) == BLOCK) {
+	for (int after = 0; after < 50 && fread(octets, 1, BLOCK, stdin) == BLOCK; after += went.over) {
 		for (int i = 0; i < BLOCK; i++)
 			block[i] = alaw_to_linear(octets[i]);
 		fax_rx(fax, block, BLOCK);

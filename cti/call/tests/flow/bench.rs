@@ -5,8 +5,8 @@ use demarc_call::{
     Outgoing, Output, Pattern, Plan, QueueSpec, Route, Target,
 };
 use demarc_model::{
-    AgentId, CallId, Cause, Destination, Digit, LegCommand as C, LegEvent as E, LegId, MediaCommand as M,
-    MediaEvent, Number, Origin, PromptId, QueueName, Time,
+    AgentId, CallId, Cause, Destination, Digit, Heard, LegCommand as C, LegEvent as E, LegId,
+    MediaCommand as M, MediaEvent, Number, Origin, PromptId, QueueName, Time,
 };
 
 pub fn plan() -> Plan {
@@ -18,6 +18,8 @@ pub fn plan() -> Plan {
         invalid_prompt: None,
         timeout_seconds: 5,
         digit_seconds: 3,
+        barge_in: Default::default(),
+        fax: None,
         repeats: 0,
         choices: [(Choice::try_from("2").unwrap(), queue.clone())].into(),
         otherwise: Target::Menu("main".into()),
@@ -89,6 +91,11 @@ impl Bench {
     pub fn command(&mut self, command: CallCommand) -> Result<Vec<Output>, CommandError> {
         self.control.handle_command(self.now(), CallId(1), command)?;
         Ok(self.told())
+    }
+
+    pub fn heard(&mut self, leg: LegId, what: Heard) -> Vec<Output> {
+        self.control.handle_media(self.now(), MediaEvent::Heard { leg, what });
+        self.told()
     }
 
     /// The facts of a kind so far, as they are written.

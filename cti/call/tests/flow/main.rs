@@ -4,6 +4,7 @@
 mod bench;
 mod commands;
 mod conference;
+mod heard;
 mod programs;
 
 use bench::*;

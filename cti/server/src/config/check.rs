@@ -140,6 +140,7 @@ impl Check<'_> {
             self.known_prompt(&menu.prompt)?;
             menu.invalid_prompt.iter().try_for_each(|p| self.known_prompt(p))?;
             self.target(&menu.otherwise)?;
+            menu.fax.iter().try_for_each(|target| self.target(target))?;
             for (digit, target) in &menu.choices {
                 if demarc_ivr::Choice::try_from(digit.as_str()).is_err() {
                     let problem = format!("\"{digit}\" is no choice; write one or more of 0-9, *, #, A-D");
@@ -193,7 +194,10 @@ impl Check<'_> {
                     "to = [] sends the call nowhere; write a target such as queue:sales",
                 ));
             }
-            route.to.iter().try_for_each(|target| self.target(target))?;
+            route.to.iter().chain(&route.machine).try_for_each(|target| self.target(target))?;
+            if let Some(machine) = route.machine.as_ref().filter(|_| !route.detect_machine) {
+                return Err(self.at(machine, "a machine is not looked for; write detect_machine = true, too"));
+            }
         }
         Ok(())
     }
@@ -229,7 +233,7 @@ impl Check<'_> {
         let open = |to: &&Spanned<String>| {
             matches!(parse_target(to.get_ref()), Ok(Target::Trunk(_, None) | Target::Group(_, None)))
         };
-        match route.to.iter().find(open) {
+        match route.to.iter().chain(&route.machine).find(open) {
             Some(to) if route.number.get_ref().ends_with('*') => {
                 let problem = "every caller could dial out here, those from outside too; say who may: \
                                from = \"agents\", \"group:NAME\" or \"trunk:NAME\"";

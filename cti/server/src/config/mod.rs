@@ -5,6 +5,7 @@
 mod check;
 mod conference;
 mod defaults;
+mod detection;
 mod program;
 mod target;
 
@@ -20,6 +21,7 @@ use std::{
 };
 use toml::Spanned;
 
+pub use detection::Detection;
 pub use program::{Endpoint, WebSocketUrl};
 pub use target::{From, Listen, Target, parse_from, parse_target};
 use target::{parse_listen, parse_ports};
@@ -46,6 +48,9 @@ pub struct Config {
     /// Addresses for RTP.
     #[serde(default)]
     pub rtp: Rtp,
+    /// What is listened for in calls.
+    #[serde(default)]
+    pub detection: Detection,
     /// What is recorded, and where to; without it, nothing.
     pub recording: Option<Recording>,
     /// How long the journal and call records are kept.
@@ -282,6 +287,11 @@ pub struct Menu {
     /// How often the prompt is repeated before `otherwise`.
     #[serde(default = "default_menu_repeats")]
     pub repeats: u32,
+    /// What of a caller stops a prompt: `digits`, `speech` (which means digits, too) or `off`.
+    #[serde(default)]
+    pub barge_in: demarc_ivr::BargeIn,
+    /// Where a fax machine goes that is heard calling.
+    pub fax: Option<Spanned<String>>,
     /// Digit to target.
     pub choices: std::collections::BTreeMap<String, Spanned<String>>,
     /// Where a caller goes who chooses nothing.
@@ -360,6 +370,11 @@ pub struct Route {
     /// How long a called party rings before the call ends with cause 19.
     #[serde(default = "default_route_ring")]
     pub ring_seconds: u32,
+    /// Whether to find out if a machine answers; the call record tells.
+    #[serde(default)]
+    pub detect_machine: bool,
+    /// Where the caller goes when a machine answered; without it, the two stay joined.
+    pub machine: Option<Spanned<String>>,
 }
 
 /// What is wrong with a configuration, and where.
@@ -495,12 +510,36 @@ to = ["menu:main"]
 
     #[test]
     fn each_mistake_names_its_line_and_the_remedy() {
-        let rows: [(&str, &str, &str, &[&str]); 17] = [
+        let rows: [(&str, &str, &str, &[&str]); 21] = [
             (
                 "an unknown key",
                 "[[queue]]",
                 "[[queue]]\nrign_seconds = 3",
                 &["line 16", "rign_seconds", "ring_seconds"],
+            ),
+            (
+                "no barge-in",
+                "choices =",
+                "barge_in = \"noise\"\nchoices =",
+                &["line 14", "speech", "digits", "off"],
+            ),
+            (
+                "no place for a fax",
+                "choices =",
+                "fax = \"queue:fax\"\nchoices =",
+                &["demarc.toml:14", "no queue \"fax\""],
+            ),
+            (
+                "a machine without a look",
+                "to = [\"menu:main\"]",
+                "to = [\"menu:main\"]\nmachine = \"hangup:16\"",
+                &["demarc.toml:22", "detect_machine = true"],
+            ),
+            (
+                "no length",
+                "[[queue]]",
+                "[detection.answering]\ngreting = 1\n[[queue]]",
+                &["line 16", "greting", "greeting"],
             ),
             ("an unknown table", "[[queue]]", "[qeue]\nx = 1\n[[queue]]", &["qeue"]),
             (
