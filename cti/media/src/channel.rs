@@ -84,6 +84,11 @@ pub(crate) struct Playout {
 const CLOCK_LOST: Duration = Duration::from_millis(400);
 /// Blocks read at most in one tick: more than the driver holds.
 pub(crate) const READS: usize = 64;
+/// After a block that came in its turn, none is looked for behind it, save at one tick in so many: where clocks differ or
+/// the engine was held up, more than one waits.
+const LOOK: u32 = 8;
+/// A tick that comes so long after the one before is late.
+const HELD_UP: Duration = Duration::from_millis(25);
 /// A missing packet is given up when no more than this waits before it: two ticks.
 const LAST_MOMENT: usize = 2 * BLOCK;
 
@@ -92,6 +97,28 @@ const LAST_MOMENT: usize = 2 * BLOCK;
 const FIXED: usize = 10;
 /// Packets more than a stream needs to begin, in which one that is missing may still come.
 const OVERTAKEN: usize = 2;
+
+/// What a channel gave in one tick. A channel gives one block in 20 ms: to look behind it costs a system call, which as a
+/// rule finds nothing.
+struct Turn {
+    at: Time,
+    /// Blocks that came.
+    came: u32,
+    /// Ticks since more than one block was looked for.
+    looked: u32,
+}
+
+impl Turn {
+    /// Whether another block may wait.
+    fn looks(&mut self, now: Time) -> bool {
+        if now != self.at {
+            let in_turn = self.came == 1 && now.since(self.at) < HELD_UP && self.looked < LOOK;
+            let looked = if in_turn { self.looked + 1 } else { 0 };
+            *self = Turn { at: now, came: 0, looked };
+        }
+        self.came == 0 || self.looked == 0
+    }
+}
 
 /// A channel of the pool that a leg uses.
 pub(crate) struct ChannelPort {
@@ -108,6 +135,7 @@ pub(crate) struct ChannelPort {
     /// The stream said that it pauses, so that running dry is no fault.
     paused: bool,
     unsent: Option<[u8; BLOCK]>,
+    turn: Turn,
     clock: Time,
     overruns: u64,
     slack: Slack,
@@ -128,6 +156,7 @@ impl ChannelPort {
             running: false,
             paused: false,
             unsent: None,
+            turn: Turn { at: now, came: 0, looked: 0 },
             clock: now,
             overruns,
             slack: Slack::new(now),
@@ -161,9 +190,13 @@ impl ChannelPort {
 
     /// The next block, and how long it is.
     pub fn read(&mut self, now: Time, block: &mut [u8; BLOCK], stats: &mut LegStats) -> Option<usize> {
+        if !self.turn.looks(now) {
+            return None;
+        }
         for _ in 0..READS {
             match self.channel.read(block) {
                 Ok(ChannelRead::Block(length)) => {
+                    self.turn.came += 1;
                     self.played(now);
                     stats.blocks_read += 1;
                     return Some(length.min(BLOCK));
@@ -297,5 +330,40 @@ impl ChannelPort {
         }
         self.unsent = None;
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often a channel is asked that has these blocks when these ticks come, at so many milliseconds, and what it has
+    /// left at last.
+    fn asked(ticks: impl Iterator<Item = (u64, u32)>) -> (u32, u32) {
+        let mut turn = Turn { at: Time::ZERO, came: 0, looked: 0 };
+        let (mut asked, mut waits) = (0, 0);
+        for (millis, blocks) in ticks {
+            waits += blocks;
+            while turn.looks(Time::from_millis(millis)) {
+                asked += 1;
+                if waits == 0 {
+                    break;
+                }
+                (waits, turn.came) = (waits - 1, turn.came + 1);
+            }
+        }
+        (asked, waits)
+    }
+
+    #[test]
+    fn a_channel_is_asked_once_a_tick_and_never_keeps_a_block_for_long() {
+        let steady = |n: u64| (n * 20, 1);
+        let (often, rest) = asked((1..=900).map(steady));
+        assert!((1000..=1001).contains(&often) && rest == 0, "{often}: two questions in each ninth tick");
+        let two = [(20, 1), (40, 1), (60, 2)].into_iter();
+        assert_eq!(asked(two.clone()).1, 1, "it looks like the others");
+        assert_eq!(asked(two.clone().chain((4..=11).map(steady))).1, 0, "but not for more than eight ticks");
+        assert_eq!(asked(two.clone().chain([(100, 1)])).1, 0, "nor after a tick that was late");
+        assert_eq!(asked([(20, 1), (40, 0), (60, 2)].into_iter()).1, 0, "nor when one came late");
     }
 }

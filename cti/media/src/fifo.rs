@@ -25,12 +25,25 @@ impl Fifo {
 
     /// Takes octets in; returns how many old blocks had to go.
     pub fn push(&mut self, octets: impl ExactSizeIterator<Item = u8>) -> u64 {
-        let mut dropped = 0;
-        while self.octets.len() + octets.len() > self.bound && self.drop_block() {
-            dropped += 1;
-        }
+        let dropped = self.make_room(octets.len());
         let room = self.bound - self.octets.len();
         self.octets.extend(octets.take(room));
+        dropped
+    }
+
+    /// The same of octets that lie together.
+    pub fn push_slice(&mut self, octets: &[u8]) -> u64 {
+        let dropped = self.make_room(octets.len());
+        let room = self.bound - self.octets.len();
+        self.octets.extend(&octets[..octets.len().min(room)]);
+        dropped
+    }
+
+    fn make_room(&mut self, length: usize) -> u64 {
+        let mut dropped = 0;
+        while self.octets.len() + length > self.bound && self.drop_block() {
+            dropped += 1;
+        }
         dropped
     }
 
@@ -39,9 +52,11 @@ impl Fifo {
         if self.octets.len() < BLOCK {
             return false;
         }
-        for (to, from) in block.iter_mut().zip(self.octets.drain(..BLOCK)) {
-            *to = from;
-        }
+        let (first, second) = self.octets.as_slices();
+        let head = first.len().min(BLOCK);
+        block[..head].copy_from_slice(&first[..head]);
+        block[head..].copy_from_slice(&second[..BLOCK - head]);
+        self.octets.drain(..BLOCK);
         true
     }
 

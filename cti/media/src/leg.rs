@@ -247,7 +247,7 @@ impl Ear<'_> {
         let mut block = [0; BLOCK];
         for part in octets.chunks(BLOCK) {
             let alaw = &mut block[..part.len()];
-            alaw.iter_mut().zip(part).for_each(|(to, from)| *to = codec.to_alaw(*from));
+            codec.to_alaw_all(part, alaw);
             self.taps.sound(now, Way::FromLeg, alaw);
             let digit = if self.detects { self.detector.block(alaw) } else { None };
             if let Some(digit) = digit {

@@ -37,6 +37,14 @@ impl Codec {
         }
     }
 
+    /// The same of octets that lie together, into a place as long.
+    pub(crate) fn to_alaw_all(self, octets: &[u8], alaw: &mut [u8]) {
+        match self {
+            Codec::Pcmu => alaw.iter_mut().zip(octets).for_each(|(to, from)| *to = ulaw_to_alaw(*from)),
+            _ => alaw.copy_from_slice(octets),
+        }
+    }
+
     /// The codec of a static payload type, if it is one of ours.
     pub const fn from_payload_type(number: u8) -> Option<Codec> {
         match number {

@@ -344,7 +344,7 @@ impl RtpPort {
         if self.transform.is_some() || !taps.is_empty() {
             let mut alaw = [0; MAX_PAYLOAD];
             let alaw = &mut alaw[..octets.len()];
-            alaw.iter_mut().zip(octets).for_each(|(to, from)| *to = codec.to_alaw(*from));
+            codec.to_alaw_all(octets, alaw);
             taps.sound(now, Way::ToLeg, alaw);
             if self.transform.is_some() {
                 return self.send_transformed(now, alaw, stats);
@@ -352,8 +352,10 @@ impl RtpPort {
         }
         let mut payload = [0; MAX_PAYLOAD];
         let payload = &mut payload[..octets.len()];
-        let translate = translation(codec, self.remote.codec).unwrap_or(|octet| octet);
-        payload.iter_mut().zip(octets).for_each(|(to, from)| *to = translate(*from));
+        match translation(codec, self.remote.codec) {
+            Some(translate) => payload.iter_mut().zip(octets).for_each(|(to, from)| *to = translate(*from)),
+            None => payload.copy_from_slice(octets),
+        }
         let packet = self.sender.sound(now, self.remote.codec.payload_type(), payload, payload.len());
         transmit(&mut *self.socket, &self.source, packet.octets(), payload.len(), stats);
     }

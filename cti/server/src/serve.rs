@@ -189,7 +189,16 @@ fn start_media(config: &Config, base: &Path, inputs: &Inputs) -> Result<EngineHa
     engine.recordings = config.recordings();
     engine.core.silent_after = Duration::from_secs(config.rtp.timeout_seconds.into());
     let inputs = inputs.clone();
-    Ok(Engine::spawn(engine, Box::new(move |event| inputs.offer(Input::Media(event))))?)
+    let media = Engine::spawn(engine, Box::new(move |event| inputs.offer(Input::Media(event))))?;
+    media.request_stats(Box::new(|snapshot| {
+        if !snapshot.totals.real_time {
+            tracing::warn!(
+                "the media engine has no real-time priority: sound may suffer while the machine is busy; \
+                 give the service CAP_SYS_NICE or LimitRTPRIO=50, as udev/demarc.service does"
+            );
+        }
+    }))?;
+    Ok(media)
 }
 
 /// Recordings that the last run left unfinished, made whole. Only of calls: other files are left as they are.

@@ -85,7 +85,7 @@ fn config(parts: &Parts) -> EngineConfig {
     config.gather = setup.gather.map_or(config.gather, Duration::from_micros);
     config.tick = setup.tick.map_or(config.tick, Duration::from_millis);
     config.core.max_legs = setup.legs() + 2;
-    config.recordings = setup.with.record.then(|| parts.directory.join("recordings"));
+    config.recordings = setup.with.record.then(|| parts.recordings.clone());
     config
 }
 
@@ -107,7 +107,7 @@ fn sockets(parts: &Parts, engines: &[EngineHandle]) -> Result<Vec<RtpSocket>, Bo
 }
 
 fn attach(parts: &Parts, engines: &[EngineHandle], sockets: Vec<RtpSocket>) -> Result<(), Box<dyn Error>> {
-    let lines = Lines::new(&parts.directory);
+    let lines = Lines::new(&parts.lines);
     for (number, socket) in sockets.into_iter().enumerate() {
         let call = number / 2;
         let engine = &engines[call % engines.len()];

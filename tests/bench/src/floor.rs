@@ -75,7 +75,7 @@ pub(crate) fn channels(parts: &Parts) -> io::Result<()> {
     let calls = parts.setup.calls;
     let sockets = sockets(parts.setup.legs())?;
     let mut ends: Vec<Ends> =
-        (0..calls).map(|call| Ends::engine(&parts.directory, call)).collect::<io::Result<_>>()?;
+        (0..calls).map(|call| Ends::engine(&parts.lines, call)).collect::<io::Result<_>>()?;
     let mut epoll = Epoll::new()?;
     (0..calls).for_each(|call| epoll.add(&sockets[2 * call + 1], call));
     let remote: Vec<_> = (0..calls).map(|call| parts.far(2 * call + 1)).collect();

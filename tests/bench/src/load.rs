@@ -64,7 +64,7 @@ pub(crate) fn run(parts: &Parts) -> io::Result<()> {
         sockets,
         to: near.ports.iter().map(|port| SocketAddrV4::new(Ipv4Addr::LOCALHOST, *port)).collect(),
         srtp: (0..encrypted).map(|leg| SrtpSocket::new(Wire::default(), Some(&keys(leg, true)))).collect(),
-        lines: (0..channels).map(|n| Ends::line(&parts.directory, n)).collect::<io::Result<_>>()?,
+        lines: (0..channels).map(|n| Ends::line(&parts.lines, n)).collect::<io::Result<_>>()?,
         first: vec![None; setup.legs()],
         blocks: vec![0; channels],
         outgoing: Batch::new(16),

@@ -163,8 +163,10 @@ pub(crate) struct Parts {
     pub setup: Setup,
     /// Ports of the telephones' sockets.
     pub far: Vec<u16>,
-    /// Where the channels' files are, and recordings.
-    pub directory: PathBuf,
+    /// Where the channels' files are.
+    pub lines: PathBuf,
+    /// Where recordings are written.
+    pub recordings: PathBuf,
 }
 
 impl Parts {

@@ -40,16 +40,17 @@ impl RecordTap {
 
     fn give(&mut self, frames: u64) {
         while self.given < frames {
-            let mut frame = [ALAW_SILENCE; FRAME];
-            for (side, fifo) in self.sides.iter_mut().enumerate() {
-                let mut block = [ALAW_SILENCE; BLOCK];
-                fifo.pop(&mut block);
+            let mut sides = [[ALAW_SILENCE; BLOCK]; 2];
+            for (block, fifo) in sides.iter_mut().zip(&mut self.sides) {
+                fifo.pop(block);
                 if fifo.len() > BOUND * BLOCK {
                     fifo.drop_block();
                 }
-                for (n, octet) in block.into_iter().enumerate() {
-                    frame[2 * n + side] = octet;
-                }
+            }
+            let mut frame = [ALAW_SILENCE; FRAME];
+            let [left, right] = &sides;
+            for ((pair, left), right) in frame.as_chunks_mut::<2>().0.iter_mut().zip(left).zip(right) {
+                *pair = [*left, *right];
             }
             self.given += 1;
             self.write(&frame);
@@ -57,8 +58,14 @@ impl RecordTap {
     }
 
     fn write(&mut self, frame: &[u8; FRAME]) {
-        match self.ring.write_chunk_uninit(FRAME) {
-            Ok(chunk) => drop(chunk.fill_from_iter(frame.iter().copied())),
+        match self.ring.write_chunk(FRAME) {
+            Ok(mut chunk) => {
+                let (first, second) = chunk.as_mut_slices();
+                let (head, tail) = frame.split_at(first.len());
+                first.copy_from_slice(head);
+                second.copy_from_slice(tail);
+                chunk.commit_all();
+            }
             Err(ChunkError::TooFewSlots(_)) => drop(self.shared.lost.fetch_add(1, Ordering::Relaxed)),
         }
     }
@@ -71,7 +78,7 @@ impl Tap for RecordTap {
         if self.shared.masked.load(Ordering::Relaxed) {
             side.push(std::iter::repeat_n(ALAW_SILENCE, alaw.len()));
         } else {
-            side.push(alaw.iter().copied());
+            side.push_slice(alaw);
         }
     }
 
