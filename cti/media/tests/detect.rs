@@ -119,7 +119,7 @@ fn streams_are_handed_on_as_they_come_again_once_nobody_listens() {
     let (other, far) = (LegId(9), world::Net::default());
     world.core.attach_rtp(Time::ZERO, other, Box::new(far.clone()), remote());
     world.core.command(MediaCommand::Join { a: PHONE, b: other });
-    let mut passes = |expected: bool, world: &mut World| {
+    let passes = |expected: bool, world: &mut World| {
         // A packet with a gap before it goes on at once only where it is not put in order first.
         let at = world.step as u32 + 7;
         far.sent.lock().unwrap().clear();
