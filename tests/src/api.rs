@@ -12,9 +12,29 @@ use std::{
 /// # Errors
 /// What the socket says.
 pub fn get(port: u16, path: &str) -> std::io::Result<(u16, String)> {
+    ask(port, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+}
+
+/// The answer to `POST path` with a JSON body, which must be 200.
+///
+/// # Panics
+/// When it is not.
+pub fn post(port: u16, path: &str, body: &Value) -> Value {
+    let body = body.to_string();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let (status, answer) = ask(port, &request).unwrap_or_else(|error| panic!("POST {path}: {error}"));
+    assert_eq!(status, 200, "POST {path} {body}: {answer}");
+    serde_json::from_str(&answer).unwrap_or_else(|error| panic!("POST {path}: {error}: {answer}"))
+}
+
+fn ask(port: u16, request: &str) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    stream.write_all(request.as_bytes())?;
     let mut text = Vec::new();
     stream.read_to_end(&mut text)?;
     let text = String::from_utf8_lossy(&text).into_owned();

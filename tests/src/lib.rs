@@ -9,6 +9,7 @@ pub mod capture;
 pub mod exchange;
 pub mod place;
 pub mod process;
+pub mod programs;
 pub mod rtp;
 pub mod sipp;
 pub mod sound;

@@ -7,7 +7,7 @@ mod transcode;
 
 use crate::{Transform, remote::Codec};
 use demarc_dsp::{G722Decoder, G722Encoder, alaw_to_linear, linear_to_alaw, linear_to_ulaw, ulaw_to_linear};
-use resample::Resample;
+pub use resample::Resample;
 pub use transcode::CodecTransform;
 
 /// The most sound of one packet that is decoded: 60 ms at 16 000 samples a second.

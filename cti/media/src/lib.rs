@@ -38,7 +38,7 @@ mod watch;
 
 pub use self::core::{Core, CoreConfig};
 pub use channel::{Channel, ChannelFault, ChannelRead};
-pub use codec::{CodecError, CodecTransform, Decode, Encode};
+pub use codec::{CodecError, CodecTransform, Decode, Encode, Resample};
 pub use engine::{Engine, EngineConfig, EngineError, EngineHandle};
 pub use hook::{Source, Tap, TapId, Transform, Way};
 pub use ports::{PortsError, RtpPorts, RtpSocket};

@@ -5,7 +5,7 @@
 //! a crash.
 
 use crate::{clock::Clock, media::Media, outlets::Outlets, status::Status};
-use demarc_call::{AgentEvent, CallCommand, CallView, CommandError, Control, Fact, Output};
+use demarc_call::{AgentEvent, CallCommand, CallView, CommandError, Control, Fact, Output, Target};
 use demarc_model::{AgentId, CallId, Cause, LegEvent, LegId, MediaEvent, Number, Origin, Time};
 use demarc_store::Store;
 use std::{thread, time::Duration};
@@ -56,6 +56,13 @@ pub enum Input {
         command: CallCommand,
         /// Whoever asked.
         answer: oneshot::Sender<Answer>,
+    },
+    /// The program that is a call's party sends the caller on.
+    Continue {
+        /// The program's leg.
+        leg: LegId,
+        /// Where to.
+        target: Target,
     },
     /// Clear all calls, then end.
     Shutdown,
@@ -235,6 +242,8 @@ impl ControlThread {
                 let done = self.control.handle_command(now, call, command);
                 told.answers.push((answer, done.map(|()| self.control.call(now, call))));
             }
+            // A caller who has gone meanwhile, or was sent elsewhere, is not sent on.
+            Input::Continue { leg, target } => drop(self.control.handle_continue(now, leg, target)),
             Input::Shutdown => self.control.handle_shutdown(now),
         }
     }

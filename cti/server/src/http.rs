@@ -1,10 +1,12 @@
 //! The HTTP side: console page, API, health and metrics. It reads what others published; commands go to call control.
 
+mod audio;
 mod command;
 
 use crate::{
     control::Inputs,
     metrics,
+    program::{self, Clients},
     status::{Status, TrunkState},
 };
 use axum::{
@@ -14,6 +16,7 @@ use axum::{
     middleware::{self, Next},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
+    serve::ListenerExt,
 };
 use demarc_media::EngineHandle;
 use demarc_store::{Reader, RecordFilter};
@@ -24,6 +27,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::net::TcpListener;
+
+/// Octets that the kernel holds for a client at most: one that hears a call and does not read is noticed soon.
+const SEND_BUFFER: usize = 64 << 10;
 
 /// The console cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +54,7 @@ struct Shared {
     status: Status,
     media: EngineHandle,
     inputs: Inputs,
+    clients: Clients,
     records: Arc<Mutex<Reader>>,
 }
 
@@ -57,15 +64,17 @@ pub async fn serve(
     status: Status,
     media: EngineHandle,
     inputs: Inputs,
+    clients: Clients,
     records: Reader,
 ) {
-    let shared = Shared { status, media, inputs, records: Arc::new(Mutex::new(records)) };
+    let shared = Shared { status, media, inputs, clients, records: Arc::new(Mutex::new(records)) };
     let router = Router::new()
         .route("/", get(|| async { Html(include_str!("../web/index.html")) }))
         .route("/healthz", get(health))
         .route("/metrics", get(metrics_text))
         .route("/api/v1/state", get(state))
         .route("/api/v1/calls", get(calls))
+        .route("/api/v1/calls/{id}/audio", get(audio::audio))
         .route("/api/v1/calls/{id}/{verb}", post(command::command))
         .route("/api/v1/agents", get(agents))
         .route("/api/v1/queues", get(queues))
@@ -77,6 +86,11 @@ pub async fn serve(
         .layer(middleware::from_fn(command::only_from_here))
         .layer(middleware::from_fn(only_by_address))
         .with_state(shared);
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = program::bound(stream, SEND_BUFFER) {
+            tracing::warn!(%error, "the buffer of a connection is as the kernel made it");
+        }
+    });
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!(%error, "the console has stopped");
     }

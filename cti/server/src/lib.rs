@@ -14,6 +14,7 @@ mod metrics;
 mod outlets;
 pub mod plan;
 pub mod private;
+mod program;
 mod prompts;
 pub mod serve;
 pub mod show;

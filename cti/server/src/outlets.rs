@@ -39,6 +39,7 @@ impl SpanOutlet {
 pub struct Outlets {
     sip: Commands,
     spans: Vec<SpanOutlet>,
+    programs: Option<Commands>,
     legs: BTreeMap<LegId, Commands>,
     refused: VecDeque<(LegId, Cause)>,
 }
@@ -46,7 +47,13 @@ pub struct Outlets {
 impl Outlets {
     /// None has a leg yet.
     pub fn new(sip: Commands, spans: Vec<SpanOutlet>) -> Outlets {
-        Outlets { sip, spans, legs: BTreeMap::new(), refused: VecDeque::new() }
+        Outlets { sip, spans, programs: None, legs: BTreeMap::new(), refused: VecDeque::new() }
+    }
+
+    /// With the task that has the programs; without it there is no way to any.
+    pub fn with_programs(mut self, programs: Commands) -> Outlets {
+        self.programs = Some(programs);
+        self
     }
 
     /// Learns from what comes in where a leg lives, and that it is over.
@@ -98,7 +105,11 @@ impl Outlets {
 
     /// The task for a destination. Of a group's spans the one with the most free channels, so that the load spreads.
     fn choose(&self, to: &Destination) -> Result<Commands, Cause> {
-        let Destination::Group { group, .. } = to else { return Ok(self.sip.clone()) };
+        let group = match to {
+            Destination::Group { group, .. } => group,
+            Destination::Program { .. } => return self.programs.clone().ok_or(Cause::NO_ROUTE),
+            Destination::Trunk { .. } | Destination::Agent(_) => return Ok(self.sip.clone()),
+        };
         let rooms = self.spans.iter().filter_map(|outlet| {
             let view = outlet.view.borrow();
             (view.group == *group && view.in_service()).then(|| (view.free(), outlet))

@@ -65,7 +65,8 @@ fn program(program: &config::Program) -> (String, Option<Target>) {
     (program.name.get_ref().clone(), program.then.as_ref().map(|to| target(to.get_ref())))
 }
 
-fn target(text: &str) -> Target {
+/// A target as call control takes it.
+pub fn target(text: &str) -> Target {
     let outgoing = |name, number: Option<String>| Outgoing { name, number: number.map(Number) };
     match config::parse_target(text) {
         Ok(config::Target::Menu(name)) => Target::Menu(name),

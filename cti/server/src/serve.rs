@@ -9,7 +9,9 @@ use crate::{
     line::{self, Line, LineError, Opened, Turn},
     media::Media,
     outlets::{Commands, Outlets, SpanOutlet, command_queue},
-    plan, prompts, sip, span,
+    plan,
+    program::{Clients, ProgramTask},
+    prompts, sip, span,
     status::{Status, TrunkState},
 };
 use dahdi_abi::Devices;
@@ -117,6 +119,8 @@ pub async fn start(config: &Config, base: &Path, devices: Arc<dyn Devices>) -> R
     let sip_address = sockets.udp_address();
     let sip_side = start_sip(config, sockets, &shared, &mut tasks)?;
 
+    let (programs, clients) = start_programs(config, &shared, &mut tasks);
+
     let control = Control::new(plan(config), next_call);
     let views = spans.iter().map(|s| s.view.clone()).collect();
     let status = Status::new(views, sip_side.stats, sip_side.trunks, control.snapshot(clock.now()));
@@ -124,7 +128,7 @@ pub async fn start(config: &Config, base: &Path, devices: Arc<dyn Devices>) -> R
         control,
         store,
         inputs: receiver,
-        outlets: Outlets::new(sip_side.commands, spans),
+        outlets: Outlets::new(sip_side.commands, spans).with_programs(programs),
         media: shared.media.clone(),
         clock,
         status: status.clone(),
@@ -132,7 +136,7 @@ pub async fn start(config: &Config, base: &Path, devices: Arc<dyn Devices>) -> R
         prune_at: Time::ZERO,
     };
     let control = thread.spawn()?;
-    start_http(http_listener, &status, &shared, reader, &mut tasks);
+    start_http(http_listener, &status, &shared, clients, reader, &mut tasks);
     let Shared { inputs, media: Media(media), .. } = shared;
     Ok(Daemon { inputs, media, control, tasks, http: http_address, sip: sip_address, status })
 }
@@ -358,15 +362,29 @@ fn trunk(trunk: &config::Trunk) -> Trunk {
     made
 }
 
+/// The way to the programs' task, and to the clients of the API that hear calls.
+fn start_programs(
+    config: &Config,
+    shared: &Shared,
+    tasks: &mut tokio::task::JoinSet<()>,
+) -> (Commands, Clients) {
+    let (commands, receiver) = command_queue();
+    let (media, control, clients) = (shared.media.clone(), shared.inputs.clone(), Clients::default());
+    let task = ProgramTask::new(config, plan(config), media, control, receiver, clients.clone());
+    tasks.spawn(task.run());
+    (commands, clients)
+}
+
 fn start_http(
     listener: TcpListener,
     status: &Status,
     shared: &Shared,
+    clients: Clients,
     reader: Reader,
     tasks: &mut tokio::task::JoinSet<()>,
 ) {
     let (media, inputs) = (shared.media.0.clone(), shared.inputs.clone());
-    tasks.spawn(http::serve(listener, status.clone(), media, inputs, reader));
+    tasks.spawn(http::serve(listener, status.clone(), media, inputs, clients, reader));
 }
 
 #[cfg(test)]

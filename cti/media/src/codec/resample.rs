@@ -4,7 +4,7 @@ use super::CodecError;
 use rubato::{FftFixedInOut, Resampler};
 
 /// Converts a stream of samples in steps of 10 ms; what does not fill a step waits for the next samples.
-pub(super) struct Resample {
+pub struct Resample {
     inner: FftFixedInOut<f32>,
     waiting: Vec<f32>,
     step: usize,

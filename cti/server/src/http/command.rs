@@ -2,7 +2,7 @@
 //! the verb needs; the answer is `{"call": …}`, the call as it is then, or `{"error": …}`.
 
 use super::Shared;
-use crate::control::NoAnswer;
+use crate::control::{Answer, NoAnswer};
 use axum::{
     Json,
     body::Bytes,
@@ -11,7 +11,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use demarc_call::{CallCommand, CommandError};
+use demarc_call::{CallCommand, CallView, CommandError};
 use demarc_model::CallId;
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ pub(super) async fn only_from_here(request: Request, next: Next) -> Response {
 }
 
 /// Programs send no `Origin`; a browser sends the page's, which is ours when it is the host that was asked.
-fn is_own_origin(headers: &HeaderMap) -> bool {
+pub(super) fn is_own_origin(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let site = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
@@ -53,12 +53,21 @@ pub(super) async fn command(
         Ok(command) => command,
         Err(problem) => return refused(StatusCode::UNPROCESSABLE_ENTITY, &problem),
     };
-    match shared.inputs.command(CallId(call), command).await {
-        Ok(Ok(call)) => Json(json!({ "call": call })).into_response(),
-        Ok(Err(error)) => refused(status(&error), &error.to_string()),
-        Err(error @ NoAnswer::Busy) => refused(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
-        Err(error @ NoAnswer::Late) => refused(StatusCode::GATEWAY_TIMEOUT, &error.to_string()),
+    match obeyed(shared.inputs.command(CallId(call), command).await) {
+        Ok(call) => Json(json!({ "call": call })).into_response(),
+        Err(refused) => *refused,
     }
+}
+
+/// The call after a command; or why it was not obeyed, as a response.
+pub(super) fn obeyed(answer: Result<Answer, NoAnswer>) -> Result<Option<CallView>, Box<Response>> {
+    let (status, error) = match answer {
+        Ok(Ok(call)) => return Ok(call),
+        Ok(Err(error)) => (status(&error), error.to_string()),
+        Err(error @ NoAnswer::Busy) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+        Err(error @ NoAnswer::Late) => (StatusCode::GATEWAY_TIMEOUT, error.to_string()),
+    };
+    Err(Box::new(refused(status, &error)))
 }
 
 /// The verb of the path is one more member of the body; an empty body is an empty object.
@@ -80,7 +89,7 @@ fn status(error: &CommandError) -> StatusCode {
     }
 }
 
-fn refused(status: StatusCode, error: &str) -> Response {
+pub(super) fn refused(status: StatusCode, error: &str) -> Response {
     (status, Json(json!({ "error": error }))).into_response()
 }
 
