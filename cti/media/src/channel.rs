@@ -141,6 +141,8 @@ pub(crate) struct ChannelPort {
     slack: Slack,
     /// Whether the delay stays as it is and every block is played.
     fixed: bool,
+    /// Sixteen times the octets before what comes now, on average.
+    delay: usize,
 }
 
 impl ChannelPort {
@@ -161,6 +163,7 @@ impl ChannelPort {
             overruns,
             slack: Slack::new(now),
             fixed: false,
+            delay: 0,
         }
     }
 
@@ -227,6 +230,11 @@ impl ChannelPort {
         self.queued * BLOCK + self.fifo.len()
     }
 
+    /// How long what comes waits before it is played, on average.
+    pub fn delay(&self) -> Duration {
+        Duration::from_micros(self.delay as u64 * 125 / 16)
+    }
+
     /// Whether to give up a packet that is missing, while `held` later ones wait.
     pub fn gives_up(&self, held: usize) -> bool {
         if self.running {
@@ -243,6 +251,7 @@ impl ChannelPort {
             return;
         }
         self.waiting.get_or_insert(now);
+        self.delay = self.delay - self.delay / 16 + self.ahead();
         stats.overruns += self.fifo.push(octets);
         while self.ahead() > self.playout.bound * BLOCK && self.fifo.drop_block() {
             stats.overruns += 1;

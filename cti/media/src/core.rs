@@ -12,6 +12,7 @@ use crate::{
     prompts::PromptLibrary,
     record::{Recorder, Recordings},
     remote::RtpRemote,
+    rtcp,
     rtp::RtpPort,
     shared::{Routes, SharedPort},
     socket::Socket,
@@ -76,6 +77,8 @@ pub struct Core {
     pool: BTreeMap<ChannelNo, Box<dyn Channel>>,
     events: VecDeque<MediaEvent>,
     totals: Totals,
+    /// The last tick.
+    now: Time,
     random: u64,
     recordings: Recordings,
     conferences: Conferences,
@@ -97,6 +100,7 @@ impl Core {
             pool: BTreeMap::new(),
             events: VecDeque::new(),
             totals: Totals::default(),
+            now: Time::ZERO,
             random,
             recordings: Recordings::default(),
             conferences: Conferences::default(),
@@ -192,6 +196,36 @@ impl Core {
         self.put_back(place, leg);
     }
 
+    /// Where a leg that sends its reports apart has its stream's port; it wants the one above it for them.
+    pub(crate) fn wants_control(&mut self, leg: LegId) -> Option<(usize, SocketAddr)> {
+        let place = *self.places.get(&leg)?;
+        match &self.legs[place].as_ref()?.port {
+            Port::Rtp(rtp) => rtp.wants_control().map(|address| (place, address)),
+            Port::Channel(_) => None,
+        }
+    }
+
+    /// The port that a leg takes its peer's reports at (RTCP), where [`RtpRemote::rtcp`] is a port of its own. What comes
+    /// there is told with [`Core::control_readable`].
+    pub fn set_control(&mut self, leg: LegId, socket: Box<dyn Socket>) {
+        match self.leg(leg).map(|leg| &mut leg.port) {
+            Some(Port::Rtp(rtp)) => rtp.set_control(socket),
+            _ => self.refuse(),
+        }
+    }
+
+    /// Something waits at the port for reports of the leg at this place.
+    pub fn control_readable(&mut self, now: Time, place: usize) {
+        if let Some(leg) = self.legs.get_mut(place).and_then(Option::as_deref_mut) {
+            leg.take_reports(now, &mut self.room[..]);
+        }
+    }
+
+    /// How long the peer lets a leg's sound wait.
+    fn buffer(&self, leg: &Leg) -> Duration {
+        leg.peer.and_then(|peer| self.legs[peer].as_ref()).map_or(Duration::ZERO, |peer| peer.buffer())
+    }
+
     /// The leg that a packet at a shared port is for: the only one that it can be, or the only one of its SSRC, or the
     /// only one that has heard nothing yet. Where that leaves several it is for none: no call ever hears another.
     fn meant(&self, port: SharedPort, from: SocketAddr, datagram: &[u8]) -> Option<usize> {
@@ -199,7 +233,10 @@ impl Core {
         if let [place] = places {
             return Some(*place);
         }
-        let ssrc = u32::from_be_bytes(datagram.get(8..12)?.try_into().ok()?);
+        let ssrc = match rtcp::is_rtcp(datagram) {
+            true => rtcp::ssrc(datagram)?,
+            false => u32::from_be_bytes(datagram.get(8..12)?.try_into().ok()?),
+        };
         let of = |wanted: Option<u32>| {
             let legs = &self.legs;
             let is = move |place: &&usize| legs[**place].as_ref().is_some_and(|leg| leg.ssrc() == wanted);
@@ -265,7 +302,8 @@ impl Core {
         {
             self.routes.remove(port, remotes, place);
         }
-        if let Some(leg) = place.and_then(|place| self.legs[place].take()) {
+        if let Some(mut leg) = place.and_then(|place| self.legs[place].take()) {
+            leg.goodbye(self.now);
             self.totals.legs.add(&leg.stats);
             self.give_back(*leg);
         }
@@ -418,12 +456,14 @@ impl Core {
     /// Moves everything that waits. To be called every 5 to 20 ms; a late call loses nothing that buffers can hold.
     pub fn tick(&mut self, now: Time) {
         self.totals.ticks += 1;
+        self.now = now;
         let turn = self.totals.ticks as usize;
         for place in 0..self.legs.len() {
             if self.idle[place] && !(place + turn).is_multiple_of(SELDOM) {
                 continue;
             }
             let Some(mut leg) = self.legs[place].take() else { continue };
+            leg.report(now, self.buffer(&leg));
             let peer = leg.peer.and_then(|peer| self.legs[peer].as_deref_mut());
             if leg.asked() {
                 leg.receive(now, peer, &mut self.room[..], &mut self.events);
@@ -457,7 +497,11 @@ impl Core {
             .filter_map(|(id, place)| self.legs[*place].as_ref().map(|leg| (*id, leg.stats)))
             .collect();
         legs.iter().for_each(|(_, stats)| totals.legs.add(stats));
-        Snapshot { totals, legs }
+        let quality = |(id, place): (&LegId, &usize)| {
+            let leg = self.legs[*place].as_ref()?;
+            Some((*id, leg.quality(self.buffer(leg))?))
+        };
+        Snapshot { totals, legs, quality: self.places.iter().filter_map(quality).collect() }
     }
 
     pub(crate) fn totals_mut(&mut self) -> &mut Totals {

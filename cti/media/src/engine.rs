@@ -329,9 +329,13 @@ fn carry_out(core: &mut Core, watch: &Watch, ports: &mut SharedPorts, command: C
                 return core.attach_rtp(now, leg, Box::new(OwnSocket::new(socket)), remote);
             }
             core.attach_watched(now, leg, Box::new(OwnSocket::new(socket)), remote);
+            ports.open_control(core, watch, leg);
         }
         Command::AttachProgram(leg, end) => core.attach_program(leg, *end),
-        Command::UpdateRtp(leg, remote) => core.update_rtp(now, leg, remote),
+        Command::UpdateRtp(leg, remote) => {
+            core.update_rtp(now, leg, remote);
+            ports.open_control(core, watch, leg);
+        }
         Command::Detach(leg) => core.detach(leg),
         Command::SendDigits(leg, digits) => core.send_digits(leg, &digits),
         Command::AddTap(leg, id, tap) => core.add_tap(leg, id, tap),

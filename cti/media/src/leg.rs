@@ -5,6 +5,7 @@ use crate::{
     channel::ChannelPort,
     hook::{Taps, Way},
     player::Player,
+    quality::Quality,
     remote::Codec,
     rtp::{Arrival, Kind, Path, RtpPort, Taken},
     shared::SharedPort,
@@ -121,6 +122,43 @@ impl Leg {
                 in_order(now, rtp, stats, peer, &mut ear);
             }
             (self.heard, self.silent) = (now, false);
+        }
+    }
+
+    /// How long sound waits here before it is played.
+    pub fn buffer(&self) -> Duration {
+        match &self.port {
+            Port::Channel(channel) => channel.delay(),
+            Port::Rtp(_) => Duration::ZERO,
+        }
+    }
+
+    /// Takes reports that came to a port of their own.
+    pub fn take_reports(&mut self, now: Time, room: &mut [u8]) {
+        if let Port::Rtp(rtp) = &mut self.port {
+            rtp.take_reports(now, room, &mut self.stats);
+        }
+    }
+
+    /// Reports on the stream when it is time to; `buffer` is that of the peer.
+    pub fn report(&mut self, now: Time, buffer: Duration) {
+        if let Port::Rtp(rtp) = &mut self.port {
+            rtp.report(now, buffer, &mut self.stats);
+        }
+    }
+
+    /// Says that the stream ends.
+    pub fn goodbye(&mut self, now: Time) {
+        if let Port::Rtp(rtp) = &mut self.port {
+            rtp.goodbye(now, &mut self.stats);
+        }
+    }
+
+    /// How the stream is, where the leg is one.
+    pub fn quality(&self, buffer: Duration) -> Option<Quality> {
+        match &self.port {
+            Port::Rtp(rtp) => Some(rtp.quality(buffer, &self.stats)),
+            Port::Channel(_) => None,
         }
     }
 
@@ -370,6 +408,7 @@ fn in_order(now: Time, rtp: &mut RtpPort, stats: &mut LegStats, mut peer: Option
         }
         let lost = rtp.jitter.skip();
         stats.lost += lost as u64;
+        stats.loss_runs += 1;
         if let Some(Leg { port: Port::Rtp(peer), .. }) = peer.as_deref_mut() {
             peer.skip(lost, length);
         }

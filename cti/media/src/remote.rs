@@ -82,6 +82,18 @@ impl Direction {
     }
 }
 
+/// Where the peer takes the reports about the stream (RTCP).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rtcp {
+    /// Nowhere: none are sent.
+    #[default]
+    Off,
+    /// On the stream's own ports (RFC 5761).
+    Mux,
+    /// At a port of its own; ours is the one above the stream's (RFC 3550, section 11).
+    At(SocketAddr),
+}
+
 /// The other end of an RTP stream as SDP told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RtpRemote {
@@ -97,11 +109,20 @@ pub struct RtpRemote {
     pub direction: Direction,
     /// The keys of SRTP, where it was agreed. With them only packets that are authentic count.
     pub srtp: Option<SrtpKeys>,
+    /// Where reports go.
+    pub rtcp: Rtcp,
 }
 
 impl RtpRemote {
-    /// Both ways, with no telephone events.
+    /// Both ways, with neither telephone events nor reports.
     pub const fn new(address: SocketAddr, codec: Codec) -> RtpRemote {
-        RtpRemote { address, codec, dtmf_payload_type: None, direction: Direction::Both, srtp: None }
+        RtpRemote {
+            address,
+            codec,
+            dtmf_payload_type: None,
+            direction: Direction::Both,
+            srtp: None,
+            rtcp: Rtcp::Off,
+        }
     }
 }

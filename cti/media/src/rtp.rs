@@ -1,5 +1,7 @@
 //! A leg's end at an RTP stream.
 
+mod reports;
+
 use crate::{
     BLOCK, MAX_STRETCH as MAX_PAYLOAD, codec,
     event::{EventReceiver, EventSender},
@@ -8,6 +10,7 @@ use crate::{
     player::Player,
     reception::{Order, Reception},
     remote::{Codec, RtpRemote},
+    rtcp::{self, Rtcp},
     sender::{HEADER, Marks, SLOT, Sender},
     shared::SharedPort,
     socket::Socket,
@@ -18,7 +21,7 @@ use crate::{
 use demarc_dsp::{ALAW_SILENCE, RATE, alaw_to_ulaw, ulaw_to_alaw};
 use demarc_model::{Digit, Time};
 use rtp_rs::RtpReader;
-use std::{io, mem::discriminant, net::SocketAddr, ops::Range};
+use std::{mem::discriminant, net::SocketAddr, ops::Range};
 
 /// After so many packets a socket is held to where they come from.
 const HOLD: u64 = 32;
@@ -43,6 +46,11 @@ pub(crate) struct RtpPort {
     /// When the next packet of a prompt or a digit is due.
     due: Option<Time>,
     transform: Option<Box<dyn Transform>>,
+    rtcp: Rtcp,
+    /// The port for reports, where they do not share the stream's.
+    control: Option<Box<dyn Socket>>,
+    /// Where reports have come from, at a port of their own.
+    control_from: Option<SocketAddr>,
 }
 
 /// What a wanted packet holds.
@@ -104,6 +112,9 @@ impl RtpPort {
             shared: None,
             due: None,
             transform,
+            rtcp: Rtcp::new(random),
+            control: None,
+            control_from: None,
         }
     }
 
@@ -131,9 +142,11 @@ impl RtpPort {
         if remote.address != self.remote.address {
             self.socket.hold(None);
             self.source = Source::new(remote.address);
+            self.control_from = None;
         }
         if remote.srtp != self.remote.srtp {
             self.socket.rekey(remote.srtp.as_ref());
+            self.control = None;
         }
         if remote.codec != self.remote.codec {
             self.set_transform(codec::transform(remote.codec));
@@ -180,6 +193,10 @@ impl RtpPort {
 
     /// Looks at a datagram, whoever received it.
     pub fn judge(&mut self, now: Time, from: SocketAddr, datagram: &[u8], stats: &mut LegStats) -> Taken {
+        if rtcp::is_rtcp(datagram) {
+            self.take_report(now, from, datagram, stats);
+            return Taken::Unwanted;
+        }
         let Ok(packet) = RtpReader::new(datagram) else {
             stats.malformed += 1;
             return Taken::Unwanted;
@@ -210,6 +227,11 @@ impl RtpPort {
             self.socket.hold(Some(from)); // it has proven itself
         }
         let order = self.reception.packet(marks.sequence);
+        if kind == Kind::Event || marks.marked {
+            self.reception.untimed(); // an event bears the time of its beginning, and after a pause a clock may jump
+        } else {
+            self.reception.timed(now, marks.timestamp, self.sender.clock());
+        }
         let start = packet.payload_offset();
         Taken::Packet(Arrival { kind, marks, payload: start..start + payload.len(), order })
     }
@@ -231,6 +253,7 @@ impl RtpPort {
         self.jitter.reset();
         self.events_in = EventReceiver::default();
         self.reception = Reception::default();
+        self.rtcp.begin_stream();
     }
 
     /// The digit that a telephone event begins.
@@ -268,7 +291,10 @@ impl RtpPort {
     /// Counts what [`RtpPort::insert`] would have counted. `false` for a packet that was here already.
     pub fn pass_by(order: Order, stats: &mut LegStats) -> bool {
         match order {
-            Order::After(missing) => stats.lost += u64::from(missing),
+            Order::After(missing) => {
+                stats.lost += u64::from(missing);
+                stats.loss_runs += u64::from(missing > 0);
+            }
             Order::Overtaken => {
                 stats.reordered += 1;
                 stats.lost = stats.lost.saturating_sub(1);
@@ -318,7 +344,7 @@ impl RtpPort {
         }
         let header = self.sender.relay(now, payload_type, arrival.marks, samples);
         datagram[..HEADER].copy_from_slice(&header);
-        transmit(&mut *self.socket, &self.source, &datagram[..HEADER + length], length, stats);
+        self.put(&datagram[..HEADER + length], length, stats);
     }
 
     /// Nothing to do at a tick.
@@ -357,7 +383,7 @@ impl RtpPort {
             None => payload.copy_from_slice(octets),
         }
         let packet = self.sender.sound(now, self.remote.codec.payload_type(), payload, payload.len());
-        transmit(&mut *self.socket, &self.source, packet.octets(), payload.len(), stats);
+        self.put(packet.octets(), payload.len(), stats);
     }
 
     fn send_transformed(&mut self, now: Time, alaw: &[u8], stats: &mut LegStats) {
@@ -368,7 +394,7 @@ impl RtpPort {
             return self.sender.pass(alaw.len());
         }
         let packet = self.sender.sound(now, transform.payload_type(), &payload[..length], alaw.len());
-        transmit(&mut *self.socket, &self.source, packet.octets(), length, stats);
+        self.put(packet.octets(), length, stats);
     }
 
     /// Sends digits: as events where they were agreed, else as tones by way of the player.
@@ -414,7 +440,7 @@ impl RtpPort {
             let event = self.events_out.slot();
             let Some(event) = event.filter(|_| self.remote.direction.sends()) else { return true };
             let packet = self.sender.event(now, payload_type, event.first, event.elapsed, &event.payload);
-            transmit(&mut *self.socket, &self.source, packet.octets(), 0, stats);
+            self.put(packet.octets(), event.payload.len(), stats);
             return true;
         }
         let mut block = [0; BLOCK];
@@ -424,20 +450,26 @@ impl RtpPort {
         }
         more
     }
+
+    /// Sends a packet to where the stream comes from.
+    fn put(&mut self, packet: &[u8], octets: usize, stats: &mut LegStats) {
+        let target = self.source.target();
+        if nowhere(target) {
+            return;
+        }
+        if self.socket.send(packet, target).is_ok() {
+            self.sender.sent(octets);
+            stats.packets_out += 1;
+            stats.octets_out += octets as u64;
+        } else {
+            stats.send_failures += 1;
+        }
+    }
 }
 
-fn transmit(socket: &mut dyn Socket, source: &Source, packet: &[u8], octets: usize, stats: &mut LegStats) {
-    let target = source.target();
-    if target.ip().is_unspecified() || target.port() == 0 {
-        return; // held by the old way of RFC 2543: there is nowhere to send to
-    }
-    let sent: io::Result<()> = socket.send(packet, target);
-    if sent.is_ok() {
-        stats.packets_out += 1;
-        stats.octets_out += octets as u64;
-    } else {
-        stats.send_failures += 1;
-    }
+/// Held by the old way of RFC 2543: there is nowhere to send to.
+fn nowhere(target: SocketAddr) -> bool {
+    target.ip().is_unspecified() || target.port() == 0
 }
 
 /// From one law to the other (G.711, tables 3 and 4); `None` where nothing is to be done.

@@ -44,6 +44,10 @@ pub(crate) struct Sender {
     event: u32,
     paused: bool,
     last: Option<Time>,
+    /// The last timestamp that was sent, and when.
+    stamp: (Time, u32),
+    packets: u32,
+    octets: u32,
     /// While packets are handed on: what their numbers and times differ by.
     relay: Option<(u16, u32)>,
 }
@@ -59,12 +63,46 @@ impl Sender {
             event: 0,
             paused: true,
             last: None,
+            stamp: (Time::ZERO, 0),
+            packets: 0,
+            octets: 0,
             relay: None,
         }
     }
 
+    pub fn clock(&self) -> u32 {
+        self.clock
+    }
+
     pub fn set_clock(&mut self, ticks_a_second: u32) {
         self.clock = ticks_a_second;
+    }
+
+    pub fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// Packets sent.
+    pub fn packets(&self) -> u32 {
+        self.packets
+    }
+
+    /// Octets of payload sent.
+    pub fn octets(&self) -> u32 {
+        self.octets
+    }
+
+    /// What the timestamp would be of a packet sent now (RFC 3550, section 6.4.1).
+    pub fn timestamp_at(&self, now: Time) -> u32 {
+        let (then, timestamp) = self.stamp;
+        let ticks = now.since(then).as_micros() as u64 * u64::from(self.clock) / 1_000_000;
+        timestamp.wrapping_add(ticks as u32)
+    }
+
+    /// A packet of the stream was sent.
+    pub fn sent(&mut self, octets: usize) {
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(octets as u32);
     }
 
     /// What is sent next has another origin than what was sent before.
@@ -98,6 +136,7 @@ impl Sender {
     pub fn sound(&mut self, now: Time, payload_type: u8, payload: &[u8], samples: usize) -> Packet {
         self.relay = None;
         let marked = self.begins(now);
+        self.stamp = (now, self.timestamp);
         let packet = self.build(payload_type, marked, self.timestamp, payload);
         self.pass(samples);
         packet
@@ -149,6 +188,7 @@ impl Sender {
             }
         }
         self.last = Some(now);
+        self.stamp = (now, timestamp);
         let mut header = [0; HEADER];
         header[0] = 0x80;
         header[1] = payload_type | u8::from(marked) << 7;

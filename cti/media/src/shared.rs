@@ -8,12 +8,13 @@ use crate::{
     MAX_STRETCH,
     core::{Core, DATAGRAM},
     mmsg::Batch,
+    rtcp::is_rtcp,
     sender::HEADER,
     socket::Socket,
     sys,
     watch::Watch,
 };
-use demarc_model::Time;
+use demarc_model::{LegId, Time};
 use std::{
     cell::RefCell,
     collections::HashMap,
@@ -28,6 +29,8 @@ const AT_ONCE: usize = 64;
 const BATCHES: usize = 8;
 /// Shared ports are watched under numbers from here on.
 const FIRST: usize = 1 << 32;
+/// Ports for reports are watched under their legs' numbers, or those of the shared ports, and this.
+const CONTROL: usize = 1 << 40;
 /// Octets that may wait in a shared port's socket: a tenth of a second of two hundred calls.
 const RECEIVE_BUFFER: i32 = 4 << 20;
 
@@ -74,12 +77,14 @@ impl Socket for SharedSocket {
 /// The shared ports of an engine.
 pub(crate) struct SharedPorts {
     ports: Vec<Rc<Shared>>,
+    /// The ports above them, for reports of peers that send them apart.
+    controls: Vec<Option<UdpSocket>>,
     incoming: Batch<DATAGRAM>,
 }
 
 impl Default for SharedPorts {
     fn default() -> SharedPorts {
-        SharedPorts { ports: Vec::new(), incoming: Batch::new(AT_ONCE) }
+        SharedPorts { ports: Vec::new(), controls: Vec::new(), incoming: Batch::new(AT_ONCE) }
     }
 }
 
@@ -88,6 +93,11 @@ impl SharedPorts {
     pub fn add(&mut self, watch: &Watch, socket: UdpSocket) {
         sys::receive_buffer(&socket, RECEIVE_BUFFER);
         watch.add(&socket, FIRST + self.ports.len());
+        let control = socket.local_addr().ok().and_then(above);
+        if let Some(control) = &control {
+            watch.add(control, CONTROL | (FIRST + self.ports.len()));
+        }
+        self.controls.push(control);
         self.ports.push(Shared::new(socket));
     }
 
@@ -98,6 +108,9 @@ impl SharedPorts {
 
     /// Something waits in the socket that is watched under this number.
     pub fn readable(&mut self, core: &mut Core, now: Time, number: usize) {
+        if number & CONTROL != 0 {
+            return self.control_readable(core, now, number & !CONTROL);
+        }
         let Some(port) = number.checked_sub(FIRST) else { return core.readable(now, number) };
         let Some(shared) = self.ports.get(port) else { return };
         for _ in 0..BATCHES {
@@ -113,12 +126,42 @@ impl SharedPorts {
         }
     }
 
+    /// Reports wait at a port of their own.
+    fn control_readable(&mut self, core: &mut Core, now: Time, number: usize) {
+        let Some(port) = number.checked_sub(FIRST) else { return core.control_readable(now, number) };
+        let Some(Some(control)) = self.controls.get(port) else { return };
+        if self.incoming.receive(control) > 0 {
+            for at in 0..self.incoming.len() {
+                if let Some((datagram, from)) = self.incoming.get(at).filter(|(data, _)| is_rtcp(data)) {
+                    core.datagram(now, SharedPort(port as u16), from, datagram);
+                }
+            }
+        }
+    }
+
+    /// Gives a leg that sends its reports apart the port above its stream's. Without it, which another program may have,
+    /// the leg reports from the stream's port.
+    pub fn open_control(&self, core: &mut Core, watch: &Watch, leg: LegId) {
+        let Some((place, address)) = core.wants_control(leg) else { return };
+        if let Some(socket) = above(address) {
+            watch.add(&socket, CONTROL | place);
+            core.set_control(leg, Box::new(socket));
+        }
+    }
+
     /// Sends what the legs have to send.
     pub fn flush(&mut self, core: &mut Core) {
         for shared in &self.ports {
             core.totals_mut().legs.send_failures += shared.flush() as u64;
         }
     }
+}
+
+/// The port above an address.
+fn above(mut address: SocketAddr) -> Option<UdpSocket> {
+    address.set_port(address.port().checked_add(1)?);
+    let socket = UdpSocket::bind(address).ok()?;
+    socket.set_nonblocking(true).ok().map(|()| socket)
 }
 
 /// Which places of legs could be meant.

@@ -24,6 +24,11 @@ pub trait Socket {
 
     /// Takes other keys of SRTP, or none; for sockets that are encrypted.
     fn rekey(&mut self, _keys: Option<&SrtpKeys>) {}
+
+    /// Its own address, where the port above it may be taken for reports (RTCP).
+    fn local(&self) -> Option<SocketAddr> {
+        None
+    }
 }
 
 impl Socket for Box<dyn Socket> {
@@ -45,6 +50,10 @@ impl Socket for Box<dyn Socket> {
 
     fn rekey(&mut self, keys: Option<&SrtpKeys>) {
         (**self).rekey(keys);
+    }
+
+    fn local(&self) -> Option<SocketAddr> {
+        (**self).local()
     }
 }
 
@@ -72,6 +81,10 @@ impl Socket for OwnSocket {
         } else {
             self.socket.send_to(data, to).map(|_| ())
         }
+    }
+
+    fn local(&self) -> Option<SocketAddr> {
+        self.socket.local_addr().ok()
     }
 
     fn hold(&mut self, from: Option<SocketAddr>) {

@@ -168,6 +168,10 @@ impl<S: Socket> Socket for SrtpSocket<S> {
         self.inner.send(&secure.room[..length], to)
     }
 
+    fn local(&self) -> Option<SocketAddr> {
+        self.inner.local()
+    }
+
     fn hold(&mut self, from: Option<SocketAddr>) {
         self.inner.hold(from);
     }

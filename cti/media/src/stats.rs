@@ -1,5 +1,6 @@
 //! Counters: per leg while it is up, and totals since the engine started.
 
+use crate::quality::Quality;
 use demarc_model::LegId;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ leg_stats! {
     octets_in,
     /// Sound packets that never came, or came too late to be played.
     lost,
+    /// Times that one packet or several in a row were lost.
+    loss_runs,
     /// Packets that came after their place in the stream was played.
     late,
     /// Packets that overtook others and were put in order.
@@ -48,6 +51,12 @@ leg_stats! {
     foreign,
     /// Packets of a payload type that was not agreed.
     unknown_payload,
+    /// Reports (RTCP) sent.
+    reports_out,
+    /// Reports taken in.
+    reports_in,
+    /// Reports that are malformed or from another address.
+    reports_refused,
     /// Packets the socket did not take.
     send_failures,
     /// Blocks read from the channel.
@@ -58,7 +67,7 @@ leg_stats! {
     underruns,
     /// Blocks dropped because more sound waited than the bound of the playout buffer.
     overruns,
-    /// Blocks of silence put in for lost packets.
+    /// Lost packets that something was put in for on a channel.
     concealed,
     /// Silent blocks left out because the far end's clock runs ahead of the line's, or because less delay is enough.
     left_out,
@@ -68,18 +77,6 @@ leg_stats! {
     channel_errors,
     /// Digits reported.
     digits,
-}
-
-impl LegStats {
-    /// How the sound received by RTP is likely judged, from 1 (bad) to 4.4 (G.711 without loss): the E-model (G.107) with
-    /// its defaults, the loss taken as random, and G.711's robustness to it (G.113, table I.4: Ie 0, Bpl 4.3). Delay is not
-    /// known to a leg and not counted.
-    pub fn mos(&self) -> f32 {
-        let all = self.packets_in + self.lost;
-        let loss = if all == 0 { 0.0 } else { 100.0 * self.lost as f32 / all as f32 };
-        let rating = (93.2 - 95.0 * loss / (loss + 4.3)).max(0.0);
-        1.0 + 0.035 * rating + rating * (rating - 60.0) * (100.0 - rating) * 7e-6
-    }
 }
 
 /// What happened to the engine as a whole since it started.
@@ -106,24 +103,12 @@ pub struct Totals {
 }
 
 /// A copy of all counters at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
     /// The engine as a whole.
     pub totals: Totals,
     /// The legs attached at that moment, by number.
     pub legs: Vec<(LegId, LegStats)>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_estimated_opinion_falls_with_loss() {
-        // Lost packets of 1000, and the mean opinion score by the formulas of G.107, annex B.
-        for (lost, mos) in [(0, 4.41), (10, 3.83), (50, 2.17), (200, 1.12)] {
-            let stats = LegStats { packets_in: 1000 - lost, lost, ..LegStats::default() };
-            assert!((stats.mos() - mos).abs() < 0.02, "{lost}: {}", stats.mos());
-        }
-    }
+    /// Those of them that are RTP streams, and how they are.
+    pub quality: Vec<(LegId, Quality)>,
 }

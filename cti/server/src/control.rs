@@ -312,13 +312,7 @@ mod tests {
             clock,
         };
         let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let remote = RtpRemote {
-            address: nowhere,
-            codec: Codec::Pcma,
-            dtmf_payload_type: None,
-            direction: Direction::Inactive,
-            srtp: None,
-        };
+        let remote = RtpRemote { direction: Direction::Inactive, ..RtpRemote::new(nowhere, Codec::Pcma) };
         media.attach_rtp(LegId(2), UdpSocket::bind(nowhere).unwrap(), remote).unwrap();
         media.command(MediaCommand::Record { leg: LegId(2), file: "call-7.wav".into() }).unwrap();
         inputs.offer(Input::Fact(Fact::Started { version: "1".into() }));

@@ -32,4 +32,4 @@ pub use cause::{cause_of, status_of};
 pub use config::{Config, Credentials, Limits, Network, NetworkError, Transport, Trunk, User};
 pub use crypto::{Crypto, SrtpKey, SrtpKeys, SrtpPolicy, SrtpSuite};
 pub use endpoint::Endpoint;
-pub use sdp::{Codec, Direction, MediaDescription, Negotiated, SdpError, negotiate};
+pub use sdp::{Codec, Direction, MediaDescription, Negotiated, Rtcp, SdpError, negotiate};

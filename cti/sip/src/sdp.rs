@@ -100,6 +100,15 @@ impl Direction {
     }
 }
 
+/// Where one side wants the reports about a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rtcp {
+    /// It can take them on the stream's own port (`a=rtcp-mux`, RFC 5761).
+    pub mux: bool,
+    /// Where they go if not there: where `a=rtcp` says (RFC 3605), or the port above the stream's (RFC 3550 11).
+    pub addr: SocketAddr,
+}
+
 /// One audio stream as one side describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MediaDescription {
@@ -117,6 +126,8 @@ pub struct MediaDescription {
     pub crypto: Vec<Crypto>,
     /// Nothing goes unprotected: the profile is `RTP/SAVP`.
     pub secure: bool,
+    /// Where it wants its RTCP.
+    pub rtcp: Rtcp,
 }
 
 impl MediaDescription {
@@ -131,6 +142,7 @@ impl MediaDescription {
             direction: Direction::SendRecv,
             crypto: Vec::new(),
             secure: false,
+            rtcp: Rtcp { mux: true, addr: above(addr) },
         }
     }
 
@@ -171,6 +183,8 @@ pub struct Negotiated {
     pub receive: bool,
     /// With what packets are protected, where they are.
     pub srtp: Option<SrtpKeys>,
+    /// Where our reports go; with `mux` in it, ours and theirs share the stream's ports.
+    pub rtcp: Rtcp,
 }
 
 /// Why a session description is of no use.
@@ -227,6 +241,7 @@ impl Remote {
                     dtmf: agreed.dtmf,
                     direction: Direction::of(agreed.send, agreed.receive),
                     crypto: self.chosen(&agreed).into_iter().collect(),
+                    rtcp: Rtcp { mux: agreed.rtcp.mux, ..ours.rtcp },
                     ..ours.clone()
                 };
                 stream(&answered, &offered.proto)
@@ -298,6 +313,7 @@ pub fn negotiate(offer: &MediaDescription, ours: &MediaDescription) -> Result<Ne
         send: offer.direction.receives() && ours.direction.sends() && !held,
         receive: offer.direction.sends() && ours.direction.receives(),
         srtp,
+        rtcp: Rtcp { mux: offer.rtcp.mux && ours.rtcp.mux, ..offer.rtcp },
     })
 }
 
@@ -318,6 +334,9 @@ fn stream(media: &MediaDescription, proto: &str) -> Media {
         out.attributes.push(Attribute::with_value("crypto", crypto.value()));
     }
     out.attributes.push(Attribute::with_value("ptime", media.ptime));
+    if media.rtcp.mux {
+        out.attributes.push(Attribute::new("rtcp-mux"));
+    }
     out.attributes.push(Attribute::new(media.direction.word()));
     out
 }
@@ -346,6 +365,7 @@ fn describe(session: &Session, media: &Media) -> Option<MediaDescription> {
         direction: direction(session, media),
         crypto: offered_keys(media),
         secure,
+        rtcp: rtcp(media, SocketAddr::new(ip, media.port)),
     };
     for payload in media.fmt.split_whitespace().take(64).filter_map(|f| f.parse::<u8>().ok()) {
         match encoding(media, payload) {
@@ -408,6 +428,22 @@ fn is_mono(map: &RtpMap) -> bool {
 fn ptime(media: &Media) -> Option<u8> {
     let ms: u8 = media.get_first_attribute_value("ptime")??.trim().parse().ok()?;
     (10..=100).contains(&ms).then_some(ms)
+}
+
+/// RFC 3605 2.1: the port, and the address where it is another one.
+fn rtcp(media: &Media, rtp: SocketAddr) -> Rtcp {
+    let told = media.get_first_attribute_value("rtcp").flatten().and_then(|value| {
+        let mut words = value.split_whitespace();
+        let port = words.next()?.parse().ok().filter(|port| *port != 0)?;
+        let ip = words.nth(2).map_or(Some(rtp.ip()), |ip| ip.parse().ok())?;
+        Some(SocketAddr::new(ip, port))
+    });
+    Rtcp { mux: media.has_attribute("rtcp-mux"), addr: told.unwrap_or_else(|| above(rtp)) }
+}
+
+fn above(mut rtp: SocketAddr) -> SocketAddr {
+    rtp.set_port(rtp.port().saturating_add(1));
+    rtp
 }
 
 fn direction(session: &Session, media: &Media) -> Direction {
@@ -534,10 +570,32 @@ mod tests {
         }
     }
 
+    /// RFC 5761 5.1.1: multiplexing is answered only where it was offered; RFC 3605: where reports go if not.
+    #[test]
+    fn reports_share_the_port_where_both_want_that_and_go_where_they_were_told_to_otherwise() {
+        let rows = [
+            ("", false, "192.0.2.1:4001"),
+            ("a=rtcp-mux\r\n", true, "192.0.2.1:4001"),
+            ("a=rtcp:4711\r\n", false, "192.0.2.1:4711"),
+            ("a=rtcp:4711 IN IP4 192.0.2.7\r\na=rtcp-mux\r\n", true, "192.0.2.7:4711"),
+            ("a=rtcp:nonsense\r\n", false, "192.0.2.1:4001"),
+            ("a=rtcp:4711 IN IP4 nowhere\r\n", false, "192.0.2.1:4001"),
+        ];
+        for (lines, mux, addr) in rows {
+            let offer = offered("RTP/AVP", lines);
+            let ours = MediaDescription::new("192.0.2.9:5000".parse().unwrap());
+            let remote = Remote::parse(offer.as_bytes(), SrtpPolicy::Off).unwrap();
+            let (text, agreed) = remote.answer(&ours, &LocalOrigin { id: 1, version: 1 }).unwrap();
+            assert_eq!(agreed.rtcp, Rtcp { mux, addr: addr.parse().unwrap() }, "{lines}");
+            assert_eq!(String::from_utf8(text).unwrap().contains("a=rtcp-mux\r\n"), mux, "{lines}");
+        }
+    }
+
     #[test]
     fn we_offer_g711_only() {
         let ours = MediaDescription::new("192.0.2.9:5000".parse().unwrap());
         let offer = String::from_utf8(LocalOrigin { id: 1, version: 1 }.offer(&ours)).unwrap();
         assert!(offer.contains("m=audio 5000 RTP/AVP 8 0 101\r\n"), "{offer}");
+        assert!(offer.contains("a=rtcp-mux\r\n"), "{offer}");
     }
 }

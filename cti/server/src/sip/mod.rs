@@ -11,7 +11,7 @@ use crate::{
     status::TrunkState,
 };
 use demarc_call::AgentEvent;
-use demarc_media::{Direction, RtpPorts, RtpRemote, RtpSocket, SrtpKey, SrtpKeys, SrtpSuite};
+use demarc_media::{Direction, Rtcp, RtpPorts, RtpRemote, RtpSocket, SrtpKey, SrtpKeys, SrtpSuite};
 use demarc_model::{AgentId, Cause, Destination, LegCommand, LegEvent, LegId, Number, Origin};
 use demarc_sip::{
     Codec, Endpoint, Invite, MediaDescription, Negotiated, Output, Registration, SessionEvent, SessionId,
@@ -306,6 +306,7 @@ fn remote(media: &Negotiated) -> RtpRemote {
             (false, true) => Direction::ReceiveOnly,
             (false, false) => Direction::Inactive,
         },
+        rtcp: if media.rtcp.mux { Rtcp::Mux } else { Rtcp::At(media.rtcp.addr) },
     }
 }
 
@@ -332,6 +333,7 @@ fn nowhere() -> Negotiated {
         send: false,
         receive: false,
         srtp: None,
+        rtcp: demarc_sip::Rtcp { mux: true, addr: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)) },
     }
 }
 
