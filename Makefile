@@ -7,7 +7,7 @@ SHELL := /bin/bash
 # What the build and the demo need, and what the peers of the tests need besides.
 BUILD := gcc libc6-dev make libopus-dev pkg-config
 DEMO := $(BUILD) espeak-ng asterisk-core-sounds-en-wav
-PEERS := libpri-dev libspandsp-dev libtiff-dev libopenr2-bin sip-tester baresip-core tshark dahdi udev systemd coreutils python3-websockets
+PEERS := libpri-dev libspandsp-dev libtiff-dev libopenr2-bin sip-tester baresip-core opus-tools tshark dahdi udev systemd coreutils python3-websockets
 # For a virtual machine with the genuine DAHDI driver.
 KERNEL := qemu-system-x86 cpio kmod binutils bzip2 libelf1
 

@@ -31,6 +31,16 @@ pub fn post(port: u16, path: &str, body: &Value) -> Value {
     serde_json::from_str(&answer).unwrap_or_else(|error| panic!("POST {path}: {error}: {answer}"))
 }
 
+/// The answer to `POST path` as status and body; `more` are further lines of the head.
+///
+/// # Errors
+/// What the socket says.
+pub fn try_post(port: u16, path: &str, more: &str, body: &str) -> std::io::Result<(u16, String)> {
+    let length = body.len();
+    let head = format!("POST {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n{more}");
+    ask(port, &format!("{head}Content-Length: {length}\r\n\r\n{body}"))
+}
+
 fn ask(port: u16, request: &str) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;

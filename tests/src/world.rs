@@ -152,6 +152,24 @@ impl Demarc {
         api::list(self.http, "/api/v1/calls", "calls")
     }
 
+    /// Runs `demarc call VERB`, which must succeed, and gives the call as it is then.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn command(&self, verb: &[&str]) -> Value {
+        let output = self.try_command(verb);
+        assert!(output.status.success(), "{verb:?}: {output:?}");
+        let answer: Value = serde_json::from_slice(&output.stdout).expect("--json gives JSON");
+        answer["call"].clone()
+    }
+
+    /// Runs `demarc call VERB`.
+    pub fn try_command(&self, verb: &[&str]) -> std::process::Output {
+        let url = format!("http://127.0.0.1:{}", self.http);
+        let mut command = Command::new(place::program("demarc"));
+        command.arg("call").args(verb).args(["--json", "--url", &url]).output().expect("demarc runs")
+    }
+
     /// The finished calls' records, oldest first.
     pub fn records(&self) -> Vec<Value> {
         let mut records = api::list(self.http, "/api/v1/cdr?limit=1000", "records");

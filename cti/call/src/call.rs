@@ -122,6 +122,8 @@ pub(crate) struct Call {
     /// Who answers is looked at; where the caller goes if it is a machine.
     pub detects_machine: bool,
     pub on_machine: Option<Target>,
+    /// Whether its route wants it recorded.
+    pub record: bool,
     pub state: State,
     pub started: Time,
     pub since: Time,
@@ -156,6 +158,7 @@ impl Call {
             fax: false,
             detects_machine: false,
             on_machine: None,
+            record: false,
             state: State::Routing,
             started: now,
             since: now,

@@ -258,6 +258,7 @@ impl Control {
         };
         call.number = route.rewrite(&call.to);
         call.ring = Duration::from_secs(route.ring_seconds.into());
+        call.record = route.record;
         call.failover = route.failover.iter().cloned().collect();
         (call.detects_machine, call.on_machine) = (route.detect_machine, route.on_machine.clone());
         let (leg, target) = (call.a, route.to.clone());

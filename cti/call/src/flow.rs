@@ -167,12 +167,7 @@ impl Control {
             State::Dialling { leg: dialled, .. } if dialled == leg => {}
             _ => return,
         }
-        let every = self.plan.recording.every_call;
-        let wanted = match &call.state {
-            State::Queued { queue, .. } => every || self.plan.recording.queues.contains(queue),
-            _ => every,
-        };
-        let records = wanted && call.recordings.is_untouched();
+        let records = call.is_to_be_recorded(self.plan.recording.as_ref());
         let detects_machine = call.detects_machine && matches!(call.state, State::Dialling { .. });
         call.enter(now, State::Talking { leg });
         let (a, first, joined) = (call.a, !call.answered, call.sound == Sound::Joined);

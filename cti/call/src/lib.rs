@@ -35,7 +35,9 @@ pub use demarc_acd::{AgentState, AgentView, OverflowReason, QueueSpec, QueueView
 pub use demarc_ivr::{BargeIn, Choice, MenuSpec};
 pub use fact::{Fact, LeftReason};
 pub use pattern::{Pattern, PatternError};
-pub use plan::{DetectionPlan, Limits, Outgoing, Plan, PlanError, RecordPlan, Route, RouteOrigin, Target};
+pub use plan::{
+    DetectionPlan, Limits, Outgoing, Plan, PlanError, RecordFormat, RecordPlan, Route, RouteOrigin, Target,
+};
 pub use record::{AnsweringResult, CallRecord, Disposition, Ledger, MenuStep, RecordLeg, Recording};
 pub use recording::recorded_call;
 pub use snapshot::{

@@ -107,6 +107,9 @@ pub struct Route {
     /// Where the caller goes when a machine answered; without it, the two stay joined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_machine: Option<Target>,
+    /// Whether its calls are recorded.
+    #[serde(default)]
+    pub record: bool,
 }
 
 fn ring_seconds() -> u32 {
@@ -126,6 +129,7 @@ impl Route {
             ring_seconds: ring_seconds(),
             detect_machine: false,
             on_machine: None,
+            record: false,
         }
     }
 
@@ -154,9 +158,33 @@ impl Default for Limits {
     }
 }
 
-/// Which calls are recorded, from the first answer of a party on.
+/// What a recording is written as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordFormat {
+    /// WAV of A-law, as it was on the line: 58 MB an hour.
+    #[default]
+    Wav,
+    /// Ogg Opus: 14 MB an hour at most.
+    Opus,
+}
+
+impl RecordFormat {
+    /// What the names of its files end in.
+    pub(crate) const fn extension(self) -> &'static str {
+        match self {
+            RecordFormat::Wav => "wav",
+            RecordFormat::Opus => "opus",
+        }
+    }
+}
+
+/// Which calls are recorded, from the first answer of a party on; besides those of routes that say so. Any other may be by
+/// command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecordPlan {
+    /// As what.
+    pub format: RecordFormat,
     /// Every call.
     pub every_call: bool,
     /// Calls that came from these queues.
@@ -198,8 +226,8 @@ pub struct Plan {
     pub programs: BTreeMap<String, Option<Target>>,
     /// The prompts and pieces of music there are.
     pub prompts: BTreeSet<PromptId>,
-    /// What is recorded.
-    pub recording: RecordPlan,
+    /// What is recorded; without it nothing can be.
+    pub recording: Option<RecordPlan>,
     /// What is listened for.
     pub detection: DetectionPlan,
     /// Bounds.
@@ -288,7 +316,7 @@ impl Plan {
         for agent in &self.supervisors {
             known("supervisors", "agent", agent, &self.agents)?;
         }
-        for queue in &self.recording.queues {
+        for queue in self.recording.iter().flat_map(|recording| &recording.queues) {
             known("recording", "queue", queue, self.queues.keys())?;
         }
         Ok(())
@@ -297,6 +325,9 @@ impl Plan {
     fn check_route(&self, place: &str, route: &Route) -> Result<(), PlanError> {
         if route.ring_seconds == 0 || route.ring_seconds > 3600 {
             return Err(value(place, "ring_seconds is 1 to 3600"));
+        }
+        if route.record && self.recording.is_none() {
+            return Err(value(place, "record is only possible where [recording] says what to write"));
         }
         match &route.from {
             RouteOrigin::Group(name) => known(place, "group", name, &self.groups)?,

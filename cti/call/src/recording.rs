@@ -1,6 +1,10 @@
 //! The recordings of calls. A recording is one of the caller's leg, so that it goes on whoever the caller speaks with.
 
-use crate::{CommandError, Fact, RecordAction, Recording, RecordingView, control::Control};
+use crate::{
+    CommandError, Fact, RecordAction, RecordFormat, RecordPlan, Recording, RecordingView,
+    call::{Call, State},
+    control::Control,
+};
 use alloc::string::String;
 use demarc_model::{CallId, LegId, MediaCommand, MediaEvent};
 
@@ -13,14 +17,21 @@ pub(crate) struct Recordings {
 }
 
 impl Recordings {
-    /// Whether none was ever begun.
-    pub fn is_untouched(&self) -> bool {
-        self.begun == 0
-    }
-
     /// The one that is being made.
     pub fn live(&self) -> Option<&RecordingView> {
         self.live.as_ref()
+    }
+}
+
+impl Call {
+    /// Whether a recording begins when a party answers now: once a call, as the plan says.
+    pub fn is_to_be_recorded(&self, plan: Option<&RecordPlan>) -> bool {
+        let of_queue = |plan: &RecordPlan| match &self.state {
+            State::Queued { queue, .. } => plan.queues.contains(queue),
+            _ => false,
+        };
+        let wanted = |plan: &RecordPlan| plan.every_call || self.record || of_queue(plan);
+        self.recordings.begun == 0 && plan.is_some_and(wanted)
     }
 }
 
@@ -29,7 +40,8 @@ impl Control {
     pub(crate) fn start_recording(&mut self, id: CallId, leg: LegId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.recordings.begun += 1;
-        let file = recording_file(id, call.recordings.begun);
+        let format = self.plan.recording.as_ref().map(|plan| plan.format).unwrap_or_default();
+        let file = recording_file(id, call.recordings.begun, format);
         call.recordings.live = Some(RecordingView { file: file.clone(), masked: false });
         self.fact(Fact::RecordingStarted { call: id, file: file.clone() });
         self.media(MediaCommand::Record { leg, file });
@@ -37,6 +49,10 @@ impl Control {
 
     pub(crate) fn record_by_command(&mut self, id: CallId, action: RecordAction) -> Result<(), CommandError> {
         let Some(call) = self.calls.get_mut(&id) else { return Err(CommandError::NoCall(id)) };
+        if self.plan.recording.is_none() {
+            let why = "nothing can be recorded: write a section [recording] into the configuration";
+            return Err(CommandError::Invalid(why.into()));
+        }
         let not_now = |why| Err(CommandError::NotNow { call: id, why });
         let (a, on) = (call.a, action == RecordAction::Mask);
         match (action, &mut call.recordings.live) {
@@ -87,10 +103,11 @@ impl Control {
 }
 
 /// The file of a call's n-th recording, from 1.
-fn recording_file(call: CallId, n: u32) -> String {
+fn recording_file(call: CallId, n: u32, format: RecordFormat) -> String {
+    let (call, extension) = (call.0, format.extension());
     match n {
-        0 | 1 => alloc::format!("call-{}.wav", call.0),
-        _ => alloc::format!("call-{}-{n}.wav", call.0),
+        0 | 1 => alloc::format!("call-{call}.{extension}"),
+        _ => alloc::format!("call-{call}-{n}.{extension}"),
     }
 }
 
@@ -98,6 +115,8 @@ fn recording_file(call: CallId, n: u32) -> String {
 pub fn recorded_call(file: &str) -> Option<CallId> {
     let (name, extension) = file.strip_prefix("call-")?.rsplit_once('.')?;
     let (call, n) = name.split_once('-').unwrap_or((name, "2"));
-    let known = extension == "wav" && n.parse().is_ok_and(|n: u32| n > 1);
+    let formats = [RecordFormat::Wav, RecordFormat::Opus];
+    let known =
+        formats.iter().any(|format| format.extension() == extension) && n.parse().is_ok_and(|n: u32| n > 1);
     call.parse().ok().filter(|_| known).map(CallId)
 }

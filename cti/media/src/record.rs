@@ -1,16 +1,19 @@
-//! Recordings of legs: what the far end says on the left, what it hears on the right, as a WAV file of A-law at 8000
-//! samples a second, octet for octet what was on the line.
+//! Recordings of legs: what the far end says on the left, what it hears on the right. A name in `.opus` makes an Ogg Opus
+//! file, any other a WAV file of A-law at 8000 samples a second, octet for octet what was on the line.
 //!
 //! The engine's thread only moves octets into a bounded ring a recording; a writer thread moves them to the disk, and a
-//! third one sums finished files. A disk that is slow or full costs the recording and never the call. While it is written
-//! a file ends in `.part`; it is whole at every moment but for two numbers in its header, which [`repair`] puts right
-//! after the program was killed.
+//! third one sums finished files. A disk that is slow or full costs the recording and never the call: what there was no room
+//! for is left out, and counted. While it is written a file ends in `.part`; what its end is like after the program was
+//! killed [`repair`] puts right.
 
+mod files;
+mod opus;
+mod stream;
 mod tap;
 mod wav;
 mod writer;
 
-pub use wav::{Finished, repair};
+pub use files::{Finished, repair};
 
 use crate::{Tap, TapId};
 use demarc_model::{LegId, MediaEvent};
@@ -59,6 +62,8 @@ pub(crate) struct Shared {
     ended: AtomicBool,
     /// What is heard is replaced by silence.
     masked: AtomicBool,
+    /// Blocks there were, whether or not they found room.
+    given: AtomicU64,
     /// Blocks that found no room.
     lost: AtomicU64,
 }

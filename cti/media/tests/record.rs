@@ -9,11 +9,13 @@ use demarc_model::{MediaCommand, MediaEvent};
 use sha2::{Digest, Sha256};
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
+    process::Command,
     time::{Duration, Instant},
 };
 use world::{LINE, PEER, World, packet, speech};
 
+const OPUS: &str = "call-1.opus";
 const FILE: &str = "call-1.wav";
 const PART: &str = "call-1.wav.part";
 const HEADER: usize = 58;
@@ -167,6 +169,93 @@ fn a_recording_of_a_killed_program_is_repaired_to_its_last_second() {
     assert!(contains(&caller, &said[..400].concat()));
     assert_eq!((repaired[1].length, sides(&repaired[1].path)), (Duration::ZERO, [Vec::new(), Vec::new()]));
     assert_eq!(repair(killed.path()).unwrap(), [], "there is nothing left to repair");
+}
+
+fn begin_opus(directory: &Path) -> World {
+    let mut world = world(directory);
+    world.core.command(MediaCommand::Record { leg: LINE, file: OPUS.into() });
+    world
+}
+
+/// What libopus's own programs make of a file: the samples of both sides at 8000 a second. They must have nothing to warn of.
+fn decoded(path: &Path) -> [Vec<i16>; 2] {
+    let told = Command::new("opusinfo").arg(path).output().expect("opus-tools are there");
+    let told = [told.stdout, told.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+    assert!(!told.contains("WARNING") && told.contains("Channels: 2"), "{told}");
+    let wav = PathBuf::from(format!("{}.wav", path.display()));
+    let mut decoder = Command::new("opusdec");
+    let output =
+        decoder.args(["--quiet", "--rate", "8000", "--no-dither"]).args([path, &wav]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let file = fs::read(wav).unwrap();
+    let data = file.windows(4).position(|word| word == b"data").unwrap() + 8;
+    let samples = file[data..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]]));
+    let samples: Vec<i16> = samples.collect();
+    [0, 1].map(|side| samples.iter().skip(side).step_by(2).copied().collect())
+}
+
+/// Decibels above one.
+fn level(samples: &[i16]) -> f64 {
+    let power = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / samples.len() as f64;
+    10.0 * power.max(1.0).log10()
+}
+
+#[test]
+fn an_opus_recording_is_as_long_as_the_call_and_keeps_the_voices_apart() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut world = begin_opus(directory.path());
+    let (quiet, voice) = ([[0xD5; BLOCK]; 250].to_vec(), speech(250));
+    // First the caller speaks, then the agent.
+    talk(&mut world, None, 0, &voice[..100], &quiet[..100]);
+    let part = directory.path().join("call-1.opus.part");
+    wait_for(&part, 3000);
+    talk(&mut world, None, 100, &quiet[..100], &voice[..100]);
+    world.core.detach(LINE);
+    let event = ended(&mut world);
+    let MediaEvent::Recorded { file, millis, lost_millis, .. } = event else { panic!("{event:?}") };
+    assert_eq!((file.as_str(), lost_millis), (OPUS, 0));
+    assert!((3960..=4000).contains(&millis), "{millis} ms of 4 s");
+    let [left, right] = decoded(&directory.path().join(OPUS));
+    assert_eq!(left.len() as u64, millis * 8);
+    let (first, second) = (800..15_200, 16_800..left.len() - 800);
+    for (speaks, listens) in [(&left[first.clone()], &right[first]), (&right[second.clone()], &left[second])]
+    {
+        let (speaks, listens) = (level(speaks), level(listens));
+        assert!(speaks > 50.0 && speaks - listens > 25.0, "{speaks} dB beside {listens} dB");
+    }
+}
+
+/// Waits until a file has so many octets.
+fn wait_for(path: &Path, octets: u64) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while fs::metadata(path).map_or(0, |m| m.len()) < octets {
+        assert!(Instant::now() < until, "{path:?} has not {octets} octets");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn an_opus_recording_of_a_killed_program_is_repaired_to_its_last_second() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut world = begin_opus(directory.path());
+    let said = speech(140);
+    talk(&mut world, None, 0, &said, &said);
+    world.core.detach(LINE);
+    let whole = directory.path().join(OPUS);
+    assert!(matches!(ended(&mut world), MediaEvent::Recorded { .. }));
+    // What a SIGKILL leaves is any beginning of what is written.
+    let file = fs::read(&whole).unwrap();
+    let killed = tempfile::tempdir().unwrap();
+    fs::write(killed.path().join("call-1.opus.part"), &file[..file.len() - 30]).unwrap();
+    fs::write(killed.path().join("call-2.opus.part"), &file[..20]).unwrap();
+    let repaired = repair(killed.path()).unwrap();
+    assert_eq!(repaired.len(), 2);
+    let (path, length) = (&repaired[0].path, repaired[0].length);
+    assert_eq!(path, &killed.path().join(OPUS));
+    // 2.8 s less half a second's page and the encoder's delay.
+    assert!((2480..=2500).contains(&length.as_millis()), "{length:?}");
+    assert_eq!(decoded(path)[0].len() as u128, length.as_micros() * 8 / 1000);
+    assert_eq!((repaired[1].length, fs::metadata(&repaired[1].path).unwrap().len()), (Duration::ZERO, 0));
 }
 
 #[test]

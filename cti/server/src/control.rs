@@ -4,10 +4,9 @@
 //! one transaction, and only then lets the outputs take effect. So nothing that a caller could notice is missing after
 //! a crash.
 
-use crate::{clock::Clock, media::Media, outlets::Outlets, status::Status};
+use crate::{clock::Clock, journal::Journal, media::Media, outlets::Outlets, status::Status};
 use demarc_call::{AgentEvent, CallCommand, CallView, CommandError, Control, Fact, Output, Target};
 use demarc_model::{AgentId, CallId, Cause, LegEvent, LegId, MediaEvent, Number, Origin, Time};
-use demarc_store::Store;
 use std::{thread, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,10 +14,6 @@ use tokio::sync::{mpsc, oneshot};
 const INPUT_QUEUE: usize = 16_384;
 /// Inputs handled in one round, so in one transaction.
 const BATCH: usize = 512;
-/// How often the database is looked through for what is too old.
-const PRUNE_PERIOD: Duration = Duration::from_secs(3600);
-/// The same while there is more of it than one turn deletes.
-const PRUNE_SOON: Duration = Duration::from_secs(5);
 /// How long whoever asks something of a call waits.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// How long calls may take to clear when the daemon stops.
@@ -125,7 +120,7 @@ pub struct ControlThread {
     /// The call model.
     pub control: Control,
     /// The journal.
-    pub store: Store,
+    pub journal: Journal,
     /// What comes in.
     pub inputs: mpsc::Receiver<Input>,
     /// Where leg commands go.
@@ -136,10 +131,6 @@ pub struct ControlThread {
     pub clock: Clock,
     /// Where the state is published.
     pub status: Status,
-    /// How long the journal and call records are kept.
-    pub retention: Duration,
-    /// When to look for what is too old; [`Time::ZERO`] looks at once.
-    pub prune_at: Time,
 }
 
 /// What a round's inputs leave to be said, beside the outputs of call control.
@@ -163,7 +154,8 @@ impl ControlThread {
         let mut batch = Vec::with_capacity(BATCH);
         let mut end: Option<Time> = None;
         loop {
-            let due = [self.control.poll_timeout(), end, Some(self.prune_at)].into_iter().flatten().min();
+            let journal = Some(self.journal.poll_timeout(!self.control.is_idle()));
+            let due = [self.control.poll_timeout(), end, journal].into_iter().flatten().min();
             tokio::select! {
                 count = self.inputs.recv_many(&mut batch, BATCH) => if count == 0 { return },
                 () = self.clock.sleep_until(due) => {}
@@ -189,9 +181,8 @@ impl ControlThread {
             }
         }
         self.round(&mut batch);
-        if idle {
-            self.settle([Fact::Stopped].into());
-        }
+        let last: &[Fact] = if idle { &[Fact::Stopped] } else { &[] };
+        self.journal.close(self.clock.now(), last);
     }
 
     fn round(&mut self, batch: &mut Vec<Input>) {
@@ -211,19 +202,7 @@ impl ControlThread {
             self.settle(Vec::new());
         }
         self.status.publish_calls(self.control.snapshot(now));
-        if self.prune_at <= now {
-            self.prune(now);
-        }
-    }
-
-    /// Deletes what is too old, a bounded part at a time.
-    fn prune(&mut self, now: Time) {
-        let before = Clock::wall_ms() - i64::try_from(self.retention.as_millis()).unwrap_or(i64::MAX);
-        let deleted = self.store.prune(before).unwrap_or_else(|error| {
-            self.status.journal_failed(&error);
-            0
-        });
-        self.prune_at = now + if deleted > 0 { PRUNE_SOON } else { PRUNE_PERIOD };
+        self.journal.handle_timeout(now, !self.control.is_idle());
     }
 
     fn handle(&mut self, now: Time, input: Input, told: &mut Told) {
@@ -257,12 +236,7 @@ impl ControlThread {
                 effect => effects.push(effect),
             }
         }
-        if !facts.is_empty() {
-            match self.store.append(Clock::wall_ms(), &facts) {
-                Ok(_) => self.status.journal_written(),
-                Err(error) => self.status.journal_failed(&error),
-            }
-        }
+        self.journal.write(self.clock.now(), &facts);
         for effect in effects {
             match effect {
                 Output::Leg(leg, command) => self.outlets.send(leg, command),
@@ -280,7 +254,7 @@ mod tests {
     use demarc_call::Plan;
     use demarc_media::{Codec, Direction, Engine, EngineConfig, RtpRemote};
     use demarc_model::{CallId, MediaCommand};
-    use demarc_store::Reader;
+    use demarc_store::{Reader, Store};
     use std::{
         collections::BTreeMap,
         net::{Ipv4Addr, SocketAddr, UdpSocket},
@@ -300,12 +274,12 @@ mod tests {
         let events = inputs.clone();
         let engine = EngineConfig { recordings: Some(directory.path().into()), ..EngineConfig::default() };
         let media = Engine::spawn(engine, Box::new(move |event| events.offer(Input::Media(event)))).unwrap();
+        let status = Status::new(Vec::new(), sip, trunks, control.snapshot(clock.now()));
+        let store = Store::open(&path).unwrap().0;
         let thread = ControlThread {
-            status: Status::new(Vec::new(), sip, trunks, control.snapshot(clock.now())),
+            journal: Journal::new(store, status.clone(), Duration::from_secs(86_400)),
+            status,
             control,
-            retention: Duration::from_secs(86_400),
-            prune_at: Time::ZERO,
-            store: Store::open(&path).unwrap().0,
             inputs: receiver,
             outlets: Outlets::new(commands, Vec::new()),
             media: Media(media.clone()),

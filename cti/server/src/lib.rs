@@ -7,6 +7,7 @@ pub mod config;
 mod control;
 pub mod demo;
 mod http;
+mod journal;
 mod legs;
 mod line;
 mod media;

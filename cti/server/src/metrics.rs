@@ -54,6 +54,13 @@ fn calls(text: &mut Text, status: &Status) {
         let state = state.as_str().unwrap_or("unknown");
         text.value("demarc_agent_state", &[("agent", &agent.id), ("state", &state)], 1);
     }
+    let [complete, failed, lost_millis] = status.recordings();
+    let help = "Recordings that are complete.";
+    text.single("demarc_recordings_total", "counter", help, complete);
+    let help = "Recordings that could not be written, or not without a gap.";
+    text.single("demarc_recordings_failed_total", "counter", help, failed);
+    let help = "Seconds missing from complete recordings, because the disk was slow or full.";
+    text.single("demarc_recordings_lost_seconds_total", "counter", help, lost_millis as f64 / 1000.0);
     let errors = status.journal_errors();
     text.single("demarc_journal_errors_total", "counter", "Times the journal could not be written.", errors);
 }

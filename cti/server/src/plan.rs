@@ -41,15 +41,7 @@ pub fn plan(config: &Config) -> Result<Plan, PlanError> {
         trunks: config.trunks.iter().map(|t| t.name.get_ref().clone()).collect(),
         programs: config.programs.iter().map(program).collect(),
         prompts,
-        recording: RecordPlan {
-            every_call: config.recording.as_ref().is_some_and(|r| r.every_call),
-            queues: config
-                .recording
-                .iter()
-                .flat_map(|r| &r.queues)
-                .map(|q| QueueName(q.get_ref().clone()))
-                .collect(),
-        },
+        recording: config.recording.as_ref().map(recording),
         detection: DetectionPlan {
             fax: config.detection.fax,
             quiet_seconds: config.detection.quiet_seconds,
@@ -63,6 +55,11 @@ pub fn plan(config: &Config) -> Result<Plan, PlanError> {
 
 fn program(program: &config::Program) -> (String, Option<Target>) {
     (program.name.get_ref().clone(), program.then.as_ref().map(|to| target(to.get_ref())))
+}
+
+fn recording(recording: &config::Recording) -> RecordPlan {
+    let queues = recording.queues.iter().map(|queue| QueueName(queue.get_ref().clone())).collect();
+    RecordPlan { format: recording.format, every_call: recording.every_call, queues }
 }
 
 /// A target as call control takes it.
@@ -101,6 +98,7 @@ fn route(route: &config::Route) -> Route {
         ring_seconds: route.ring_seconds,
         detect_machine: route.detect_machine,
         on_machine: route.machine.as_ref().map(|to| target(to.get_ref())),
+        record: route.record,
         strip: route.strip,
         prepend: route.prepend.clone(),
         ..Route::new(number, first)

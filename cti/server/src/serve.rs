@@ -5,6 +5,7 @@ use crate::{
     config::{self, Config, Side},
     control::{ControlThread, Input, Inputs},
     http,
+    journal::Journal,
     legs::LegNumbers,
     line::{self, Line, LineError, Opened, Turn},
     media::Media,
@@ -17,7 +18,7 @@ use crate::{
 use dahdi_abi::Devices;
 use demarc_call::{Control, Fact};
 use demarc_media::{Engine, EngineConfig, EngineError, EngineHandle, PortsError, RtpPorts};
-use demarc_model::{CallId, Time};
+use demarc_model::CallId;
 use demarc_sip::{Endpoint, Network, SrtpPolicy, Trunk, User};
 use demarc_store::{Reader, Store, StoreError};
 use std::{
@@ -124,16 +125,15 @@ pub async fn start(config: &Config, base: &Path, devices: Arc<dyn Devices>) -> R
     let control = Control::new(plan(config), next_call);
     let views = spans.iter().map(|s| s.view.clone()).collect();
     let status = Status::new(views, sip_side.stats, sip_side.trunks, control.snapshot(clock.now()));
+    let retention = Duration::from_secs(86_400 * u64::from(config.retention_days));
     let thread = ControlThread {
         control,
-        store,
+        journal: Journal::new(store, status.clone(), retention),
         inputs: receiver,
         outlets: Outlets::new(sip_side.commands, spans).with_programs(programs),
         media: shared.media.clone(),
         clock,
         status: status.clone(),
-        retention: Duration::from_secs(86_400 * u64::from(config.retention_days)),
-        prune_at: Time::ZERO,
     };
     let control = thread.spawn()?;
     start_http(http_listener, &status, &shared, clients, reader, &mut tasks);

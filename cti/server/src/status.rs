@@ -1,6 +1,6 @@
 //! What the daemon shows of itself. The owners publish; the API, the console and the metrics only look.
 
-use demarc_call::Snapshot;
+use demarc_call::{Fact, Snapshot};
 use demarc_model::{Alarm, ChannelNo, LegId, SpanNo};
 use demarc_sip::Stats;
 use serde::Serialize;
@@ -99,12 +99,21 @@ pub enum TrunkState {
     },
 }
 
+/// What became of recordings since the start.
+#[derive(Default)]
+struct Recordings {
+    complete: AtomicU64,
+    failed: AtomicU64,
+    lost_millis: AtomicU64,
+}
+
 /// The state of everything, for whoever looks.
 #[derive(Clone)]
 pub struct Status {
     calls: Arc<watch::Sender<Arc<Snapshot>>>,
     journal_errors: Arc<AtomicU64>,
     journal_behind: Arc<AtomicBool>,
+    recordings: Arc<Recordings>,
     /// The spans.
     pub spans: Vec<watch::Receiver<SpanView>>,
     /// SIP's counters.
@@ -125,6 +134,7 @@ impl Status {
             calls: Arc::new(watch::Sender::new(Arc::new(calls))),
             journal_errors: Arc::new(AtomicU64::new(0)),
             journal_behind: Arc::new(AtomicBool::new(false)),
+            recordings: Arc::default(),
             spans,
             sip,
             trunks,
@@ -139,6 +149,30 @@ impl Status {
     /// The call model's last state. It can be looked at for long: call control does not wait for it.
     pub fn calls(&self) -> Arc<Snapshot> {
         self.calls.borrow().clone()
+    }
+
+    /// Counts what a fact says of recordings.
+    pub fn count_recording(&self, fact: &Fact) {
+        let add = |counter: &AtomicU64, n| {
+            counter.fetch_add(n, Ordering::Relaxed);
+        };
+        match fact {
+            Fact::Recorded { recording, .. } => {
+                add(&self.recordings.complete, 1);
+                add(&self.recordings.lost_millis, recording.lost_millis);
+            }
+            Fact::RecordingFailed { file, why, .. } => {
+                add(&self.recordings.failed, 1);
+                tracing::error!(file, why, "a recording is not whole; is the disk full?");
+            }
+            _ => {}
+        }
+    }
+
+    /// Recordings that are complete, that failed, and the milliseconds missing from those that are complete.
+    pub fn recordings(&self) -> [u64; 3] {
+        let counters = &self.recordings;
+        [&counters.complete, &counters.failed, &counters.lost_millis].map(|c| c.load(Ordering::Relaxed))
     }
 
     /// The journal could not be written. Calls go on; health and metrics say so.

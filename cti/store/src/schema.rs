@@ -3,7 +3,8 @@ use rusqlite::Connection;
 
 /// Each entry brings the database from the version of its index to the next one. Never change an entry that was
 /// released: add one.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE journal (
         seq   INTEGER PRIMARY KEY AUTOINCREMENT,
         at_ms INTEGER NOT NULL,
@@ -27,7 +28,15 @@ const MIGRATIONS: [&str; 1] = ["
         record       TEXT NOT NULL
     ) STRICT;
     CREATE INDEX calls_end ON calls (end_ms);
-"];
+",
+    "
+    CREATE TABLE alive (
+        one   INTEGER PRIMARY KEY CHECK (one = 1),
+        at_ms INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO alive VALUES (1, 0);
+",
+];
 
 /// Sets the database up or brings it to the newest version.
 pub(crate) fn migrate(db: &mut Connection) -> Result<(), StoreError> {

@@ -98,7 +98,8 @@ impl Store {
     pub const MAX_PENDING: usize = 100_000;
 
     /// Opens the database, makes it if it is not there, and closes the calls that the last run left open: each gets a
-    /// last fact and a record with cause 41 (`recovered`), at the time of its last fact. Doing so again finds nothing.
+    /// last fact and a record with cause 41 (`recovered`), at the time of its last
+    /// fact or of the last [`Store::note_alive`], whichever is later. Doing so again finds nothing.
     ///
     /// # Errors
     /// The file cannot be opened or written, is damaged, in use, or of a newer release.
@@ -121,6 +122,16 @@ impl Store {
     /// [`StoreError::Write`]: nothing of the batch is in the database; it waits in memory and is written with the next
     /// batch (an empty one will do), at most [`Store::MAX_PENDING`] facts of it.
     pub fn append(&mut self, at_ms: i64, facts: &[Fact]) -> Result<i64, StoreError> {
+        self.keep(at_ms, facts);
+        let written = self.write();
+        if written.is_err() {
+            self.stats.failed_appends += 1;
+        }
+        written.map_err(|source| StoreError::Write { waiting: self.pending.len(), source })
+    }
+
+    /// Keeps facts until the next [`Store::append`], without a try to write them: for a while after that has failed.
+    pub fn keep(&mut self, at_ms: i64, facts: &[Fact]) {
         for fact in facts {
             let record = self.ledger.apply(at_ms, fact).map(Box::new);
             self.pending.push_back(Pending { at_ms, fact: fact.clone(), record });
@@ -129,11 +140,18 @@ impl Store {
             self.pending.pop_front();
             self.stats.facts_dropped += 1;
         }
-        let written = self.write();
-        if written.is_err() {
-            self.stats.failed_appends += 1;
-        }
-        written.map_err(|source| StoreError::Write { waiting: self.pending.len(), source })
+    }
+
+    /// Notes that the calls that are open now are still up: [`Store::open`] ends them no earlier than this.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn note_alive(&mut self, at_ms: i64) -> Result<(), StoreError> {
+        let waiting = self.pending.len();
+        let mut statement =
+            self.db.prepare_cached("UPDATE alive SET at_ms = ?1").map_err(StoreError::Read)?;
+        statement.execute([at_ms]).map_err(|source| StoreError::Write { waiting, source })?;
+        Ok(())
     }
 
     /// Deletes call records that ended before this time, and journal entries from before it. Entries of calls that are
@@ -170,9 +188,11 @@ impl Store {
 
     fn recover(&mut self) -> Result<Vec<CallId>, StoreError> {
         let open = self.read_open_calls()?;
+        let sql = "SELECT at_ms FROM alive";
+        let alive_ms: i64 = self.db.query_row(sql, [], |row| row.get(0)).map_err(StoreError::Read)?;
         let mut recovered = Vec::with_capacity(open.len());
         for call in open {
-            let last_ms = self.refold(call)?;
+            let last_ms = self.refold(call)?.max(alive_ms);
             let ended =
                 Fact::CallEnded { call, cause: Cause::TEMPORARY_FAILURE, by_caller: false, recovered: true };
             let record = self.ledger.apply(last_ms, &ended).map(Box::new);

@@ -125,13 +125,26 @@ fn what_waits_is_bounded_and_the_oldest_goes_first() {
 }
 
 #[test]
+fn a_call_that_was_seen_alive_ended_no_earlier_than_that() {
+    for (alive_ms, end_ms) in [(4000, 5000), (9000, 9000)] {
+        let (_directory, path) = place();
+        let (mut store, _) = Store::open(&path).unwrap();
+        store.append(5000, &[offered(7, "100")]).unwrap();
+        store.note_alive(alive_ms).unwrap();
+        drop(store);
+        let (store, _) = Store::open(&path).unwrap();
+        assert_eq!(store.reader().call(CallId(7)).unwrap().unwrap().end_ms, end_ms);
+    }
+}
+
+#[test]
 fn a_second_daemon_and_a_newer_database_are_refused() {
     let (_directory, path) = place();
     let (store, _) = Store::open(&path).unwrap();
     assert!(matches!(Store::open(&path), Err(StoreError::InUse { .. })));
     drop(store);
     rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(Store::open(&path), Err(StoreError::Version { found: 99, newest: 1 })));
+    assert!(matches!(Store::open(&path), Err(StoreError::Version { found: 99, newest: 2 })));
 }
 
 #[test]

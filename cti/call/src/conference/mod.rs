@@ -94,10 +94,10 @@ impl Control {
         }
         self.answer_caller(id);
         let number = self.rooms.open(Some(&name));
-        let records =
-            self.plan.recording.every_call || self.plan.conferences.get(&name).is_some_and(|c| c.record);
+        let wanted = self.plan.conferences.get(&name).is_some_and(|c| c.record);
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let (a, records) = (call.a, records && call.recordings.is_untouched());
+        call.record |= wanted;
+        let (a, records) = (call.a, call.is_to_be_recorded(self.plan.recording.as_ref()));
         call.enter(now, State::Conference { name });
         self.silence(id, a);
         self.enter_room(now, id, number, a, PartyRole::Party, moderator);

@@ -2,7 +2,7 @@
 
 use demarc_call::{
     AgentEvent, CallCommand, CallRecord, Choice, CommandError, Control, Disposition, Ledger, MenuSpec,
-    Outgoing, Output, Pattern, Plan, QueueSpec, Route, Target,
+    Outgoing, Output, Pattern, Plan, QueueSpec, RecordPlan, Route, Target,
 };
 use demarc_model::{
     AgentId, CallId, Cause, Destination, Digit, Heard, LegCommand as C, LegEvent as E, LegId,
@@ -34,6 +34,7 @@ pub fn plan() -> Plan {
         groups: ["pstn".into()].into(),
         trunks: ["carrier".into()].into(),
         prompts: ["welcome", "music"].map(|p| PromptId(p.into())).into(),
+        recording: Some(RecordPlan::default()),
         ..Plan::default()
     }
 }

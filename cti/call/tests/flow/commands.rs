@@ -1,7 +1,10 @@
 //! What is asked of calls, and what is refused.
 
 use crate::bench::*;
-use demarc_call::{AgentEvent, CallCommand, CommandError, Output, RecordAction};
+use demarc_call::{
+    AgentEvent, CallCommand, CommandError, Output, Plan, RecordAction, RecordFormat, RecordPlan,
+    recorded_call,
+};
 use demarc_model::{CallId, Cause, LegEvent as E, MediaCommand as M, MediaEvent};
 
 fn talking() -> Bench {
@@ -69,6 +72,39 @@ fn a_call_is_recorded_any_number_of_times_each_in_a_file_of_its_own() {
     assert_eq!(bench.facts_of("recording_started").len(), 2);
     let masked = bench.facts_of("recording_masked");
     assert!(masked[0].contains(r#""on":true"#) && masked[1].contains(r#""on":false"#), "{masked:?}");
+}
+
+#[test]
+fn the_calls_of_a_route_are_recorded_as_the_plan_says() {
+    let recording = |format| Some(RecordPlan { format, ..RecordPlan::default() });
+    for (record, format, begun) in [
+        (false, RecordFormat::Wav, None),
+        (true, RecordFormat::Wav, Some("call-1.wav")),
+        (true, RecordFormat::Opus, Some("call-1.opus")),
+    ] {
+        let mut plan = Plan { recording: recording(format), ..plan() };
+        plan.routes.iter_mut().for_each(|route| route.record = record);
+        let mut bench = Bench::new(plan);
+        bench.call("0301");
+        let told = bench.leg(B, E::Answered);
+        assert_eq!(
+            told.iter().find(|told| matches!(told, Output::Media(M::Record { .. }))),
+            begun.map(begins).as_ref()
+        );
+    }
+    for (file, call) in
+        [("call-7.wav", Some(7)), ("call-7-2.opus", Some(7)), ("call-7-1.wav", None), ("call-7.mp3", None)]
+    {
+        assert_eq!(recorded_call(file), call.map(CallId), "{file}");
+    }
+    let mut plan = Plan { recording: None, ..plan() };
+    let mut bench = Bench::new(plan.clone());
+    bench.call("0301");
+    bench.leg(B, E::Answered);
+    let refused = record(&mut bench, RecordAction::Start);
+    assert!(matches!(refused, Err(CommandError::Invalid(_))), "there is nowhere to write");
+    plan.routes[0].record = true;
+    assert!(plan.check().is_err());
 }
 
 #[test]

@@ -186,9 +186,10 @@ fn a_call_that_the_line_refused_has_its_record_and_nothing_else() {
 fn calls_of_a_recorded_queue_are_recorded_from_the_answer_on_and_the_file_may_come_late() {
     let sales = QueueName("sales".into());
     for (recording, recorded) in [
-        (RecordPlan::default(), false),
-        (RecordPlan { every_call: true, ..RecordPlan::default() }, true),
-        (RecordPlan { queues: [sales].into(), ..RecordPlan::default() }, true),
+        (None, false),
+        (Some(RecordPlan::default()), false),
+        (Some(RecordPlan { every_call: true, ..RecordPlan::default() }), true),
+        (Some(RecordPlan { queues: [sales].into(), ..RecordPlan::default() }), true),
     ] {
         let mut bench = Bench::new(Plan { recording, ..plan() });
         bench.agent(AgentEvent::Available);
@@ -206,5 +207,5 @@ fn calls_of_a_recorded_queue_are_recorded_from_the_answer_on_and_the_file_may_co
         assert_eq!(fact.call(), Some(CallId(1)), "although the call is over");
     }
     let of_none = RecordPlan { queues: [QueueName("none".into())].into(), ..RecordPlan::default() };
-    assert!(Plan { recording: of_none, ..plan() }.check().is_err());
+    assert!(Plan { recording: Some(of_none), ..plan() }.check().is_err());
 }

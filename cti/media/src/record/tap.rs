@@ -53,6 +53,7 @@ impl RecordTap {
                 *pair = [*left, *right];
             }
             self.given += 1;
+            self.shared.given.store(self.given, Ordering::Relaxed);
             self.write(&frame);
         }
     }

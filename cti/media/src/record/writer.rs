@@ -1,11 +1,10 @@
 //! The thread that writes.
 
-use super::{Shared, wav};
+use super::{Shared, files, stream::Stream};
 use demarc_model::{LegId, MediaEvent};
 use rtrb::Consumer;
 use std::{
-    fs::File,
-    io::{self, Write},
+    io,
     path::PathBuf,
     sync::{
         Arc,
@@ -28,13 +27,15 @@ pub(super) struct Job {
     pub shared: Arc<Shared>,
 }
 
-/// A recording on its way. Without a file it has failed, and what comes is thrown away.
+/// A recording on its way. Without a stream it could not be begun, and what comes is thrown away.
 struct Recording {
     job: Job,
-    file: Option<File>,
+    stream: Option<Stream>,
+    /// A failure was told; one is enough.
+    failed: bool,
 }
 
-/// Whose recording ended, its file, and how many of its blocks found no room.
+/// Whose recording ended, its file, and how many blocks it should have.
 type Ended = (LegId, PathBuf, u64);
 
 pub(super) struct Writer {
@@ -51,11 +52,11 @@ impl Writer {
 
     /// Until there is nobody to give jobs, and the last recording has ended.
     pub fn run(mut self) {
-        let (finished, files) = channel();
+        let (finished, ended) = channel();
         let events = self.events.clone();
         let finisher = std::thread::Builder::new().name("recordings".into()).spawn(move || {
-            for (leg, path, lost) in files {
-                finish(&events, leg, path, lost);
+            for (leg, path, given) in ended {
+                finish(&events, leg, path, given);
             }
         });
         self.finisher = finisher.ok().map(|thread| (finished, thread));
@@ -86,17 +87,11 @@ impl Writer {
     }
 
     fn open(&mut self, job: Job) {
-        let created = File::create(wav::unfinished(&job.path)).and_then(|mut file| {
-            file.write_all(&wav::header(0))?;
-            Ok(file)
-        });
-        match created {
-            Ok(file) => self.recordings.push(Recording { job, file: Some(file) }),
-            Err(error) => {
-                self.failed(job.leg, &job.path, &error);
-                self.recordings.push(Recording { job, file: None });
-            }
+        let created = Stream::create(&job.path);
+        if let Err(error) = &created {
+            self.failed(job.leg, &job.path, error);
         }
+        self.recordings.push(Recording { job, failed: created.is_err(), stream: created.ok() });
     }
 
     fn turn(&mut self) {
@@ -104,21 +99,22 @@ impl Writer {
         let mut ended = Vec::new();
         self.recordings.retain_mut(|recording| {
             let last = recording.job.shared.ended.load(Ordering::Acquire);
-            if let Err(error) = recording.write() {
+            if let Err(error) = recording.write(last)
+                && !std::mem::replace(&mut recording.failed, true)
+            {
                 failures.push((recording.job.leg, recording.job.path.clone(), error));
-                recording.file = None;
             }
             if last {
-                let lost = recording.job.shared.lost.load(Ordering::Relaxed);
-                ended.push((recording.job.leg, recording.job.path.clone(), lost));
+                let given = recording.job.shared.given.load(Ordering::Relaxed);
+                ended.push((recording.job.leg, recording.job.path.clone(), given));
             }
             !last
         });
         failures.iter().for_each(|(leg, path, error)| self.failed(*leg, path, error));
-        for (leg, path, lost) in ended {
+        for (leg, path, given) in ended {
             match &self.finisher {
-                Some((finished, _)) => drop(finished.send((leg, path, lost))),
-                None => finish(&self.events, leg, path, lost),
+                Some((finished, _)) => drop(finished.send((leg, path, given))),
+                None => finish(&self.events, leg, path, given),
             }
         }
     }
@@ -130,12 +126,15 @@ impl Writer {
 }
 
 impl Recording {
-    fn write(&mut self) -> io::Result<()> {
+    fn write(&mut self, last: bool) -> io::Result<()> {
         let waiting = self.job.ring.slots();
         let Ok(chunk) = self.job.ring.read_chunk(waiting) else { return Ok(()) };
         let (first, second) = chunk.as_slices();
-        let written = match &mut self.file {
-            Some(file) => file.write_all(first).and_then(|()| file.write_all(second)),
+        let written = match &mut self.stream {
+            Some(stream) => {
+                let written = stream.write(first).and_then(|()| stream.write(second));
+                if last { written.and_then(|()| stream.end()) } else { written }
+            }
             None => Ok(()),
         };
         chunk.commit_all();
@@ -148,16 +147,14 @@ fn name(path: &std::path::Path) -> String {
 }
 
 /// What was written before a failure is a recording too.
-fn finish(events: &SyncSender<MediaEvent>, leg: LegId, path: PathBuf, lost: u64) {
+fn finish(events: &SyncSender<MediaEvent>, leg: LegId, path: PathBuf, given: u64) {
     let file = name(&path);
-    let event = match wav::finish(&path) {
-        Ok(done) => MediaEvent::Recorded {
-            leg,
-            file,
-            millis: done.length.as_millis() as u64,
-            sha256: done.sha256,
-            lost_millis: lost * 20,
-        },
+    let event = match files::finish(&path) {
+        Ok(done) => {
+            let millis = done.length.as_millis() as u64;
+            let lost_millis = (given * 20).saturating_sub(millis);
+            MediaEvent::Recorded { leg, file, millis, sha256: done.sha256, lost_millis }
+        }
         Err(error) => MediaEvent::RecordingFailed { leg, file, why: error.to_string() },
     };
     let _ = events.try_send(event);

@@ -12,6 +12,7 @@ mod target;
 use check::Check;
 pub use conference::Conference;
 use defaults::*;
+use demarc_call::RecordFormat;
 use demarc_model::SpanNo;
 use serde::Deserialize;
 use std::{
@@ -93,6 +94,10 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recording {
+    /// `wav` (A-law as it was on the line, 58 MB an hour) or `opus` (Ogg Opus, 14 MB an hour at most; one core encodes
+    /// about 150 calls).
+    #[serde(default)]
+    pub format: RecordFormat,
     /// Directory of the files; `recordings` in the state directory when left out.
     pub directory: Option<PathBuf>,
     /// Whether every call is recorded.
@@ -375,6 +380,9 @@ pub struct Route {
     pub detect_machine: bool,
     /// Where the caller goes when a machine answered; without it, the two stay joined.
     pub machine: Option<Spanned<String>>,
+    /// Whether its calls are recorded; only with `[recording]`.
+    #[serde(default)]
+    pub record: bool,
 }
 
 /// What is wrong with a configuration, and where.
