@@ -49,8 +49,10 @@ struct Counters {
 
 /// The engine's end, to be given to [`crate::EngineHandle::attach_program`].
 pub struct ProgramEnd {
-    /// Taken by the recording of both sides when the program listens.
+    /// Until the program listens.
     heard: Option<Producer<u8>>,
+    /// What makes one line of time of both sides, once it listens.
+    listens: Option<RecordTap>,
     said: Consumer<u8>,
     counters: Arc<Counters>,
     both: Arc<Both>,
@@ -76,6 +78,7 @@ pub fn program(bounds: ProgramBounds) -> (ProgramEnd, ProgramSound) {
     let (counters, both) = (Arc::new(Counters::default()), Arc::new(Both::default()));
     let end = ProgramEnd {
         heard: Some(heard),
+        listens: None,
         said,
         counters: counters.clone(),
         both: both.clone(),
@@ -214,11 +217,13 @@ impl SharedEnd {
         (Box::new(Ear(self.clone())), Box::new(Mouth(self.clone())))
     }
 
-    /// What listens to both sides of a leg; `None` for a program that listens already.
-    pub fn listener(&self) -> Option<Box<dyn Tap>> {
+    /// What listens to both sides of a leg, from now on.
+    pub fn listener(&self) -> Box<dyn Tap> {
         let mut end = self.get();
-        let both = end.both.clone();
-        end.heard.take().map(|heard| Box::new(RecordTap::new(heard, both)) as Box<dyn Tap>)
+        if let Some(heard) = end.heard.take() {
+            end.listens = Some(RecordTap::new(heard, end.both.clone()));
+        }
+        Box::new(Listener(self.clone()))
     }
 
     /// Silence in place of what it hears as a listener.
@@ -233,6 +238,22 @@ impl Tap for Ear {
     fn sound(&mut self, _now: Time, way: Way, alaw: &[u8]) {
         if way == Way::FromLeg {
             self.0.get().hear(alaw);
+        }
+    }
+}
+
+struct Listener(SharedEnd);
+
+impl Tap for Listener {
+    fn sound(&mut self, now: Time, way: Way, alaw: &[u8]) {
+        if let Some(both) = &mut self.0.get().listens {
+            both.sound(now, way, alaw);
+        }
+    }
+
+    fn tick(&mut self, now: Time) {
+        if let Some(both) = &mut self.0.get().listens {
+            both.tick(now);
         }
     }
 }

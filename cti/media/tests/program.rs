@@ -125,6 +125,31 @@ fn a_listener_hears_both_sides_of_a_conversation_and_nobody_hears_it() {
 }
 
 #[test]
+fn a_listener_goes_on_at_another_leg_on_the_same_line_of_time() {
+    let mut world = world();
+    let mut sound = attach(&mut world, PROGRAM);
+    world.core.command(MediaCommand::Listen { leg: LINE, program: PROGRAM });
+    world.line.get().says.extend(&[[0x11; BLOCK]; 60]);
+    world.steps(20);
+    world.core.command(MediaCommand::Listen { leg: PHONE, program: PROGRAM });
+    for at in 0..20 {
+        world.net.arrives(packet(8, at, u32::from(at) * 160, 9, &[0x22; BLOCK]));
+        world.step(true);
+    }
+    world.core.detach(LINE);
+    world.steps(12);
+    let mut frame = [0; 2 * BLOCK];
+    let mut heard = Vec::new();
+    while sound.take_both(&mut frame) {
+        heard.push(frame[0]);
+    }
+    let count = |octet: u8| heard.iter().filter(|o| **o == octet).count();
+    let last_of_first = heard.iter().rposition(|octet| *octet == 0x11);
+    assert!((18..=21).contains(&count(0x11)) && (18..=21).contains(&count(0x22)), "{heard:02x?}");
+    assert!(last_of_first < heard.iter().position(|octet| *octet == 0x22), "{heard:02x?}");
+}
+
+#[test]
 fn a_masked_leg_is_silent_for_listeners() {
     let mut world = world();
     let mut sound = attach(&mut world, PROGRAM);

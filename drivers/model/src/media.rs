@@ -117,7 +117,7 @@ pub enum MediaCommand {
     Listen {
         /// Who is heard.
         leg: LegId,
-        /// The program's leg. It listens to one leg in its life, and ends with it.
+        /// The program's leg. It listens to one leg at a time.
         program: LegId,
     },
     /// Let the leg hear and be heard in a conference, instead of its peer. In one already, it changes its role or moves.

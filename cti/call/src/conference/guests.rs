@@ -262,6 +262,9 @@ impl Control {
         let call = self.calls.get(&id).ok_or(CommandError::NoCall(id))?;
         let not_now = |why| Err(CommandError::NotNow { call: id, why });
         let most = match &call.state {
+            State::Talking { leg } if self.legs.get(leg).is_some_and(|party| party.program.is_some()) => {
+                return not_now("the caller talks with a program, and programs are in no conference");
+            }
             State::Talking { .. } => super::ConferenceSpec::MAX_PARTIES,
             State::Conference { name } => self.plan.conferences.get(name).map_or(0, |spec| spec.max_parties),
             _ => return not_now("nobody talks in it"),

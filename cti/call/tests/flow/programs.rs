@@ -5,8 +5,8 @@ use demarc_call::{
     AgentEvent, CallCommand, CommandError, Disposition, Output, Pattern, Plan, Route, StreamAction, Target,
 };
 use demarc_model::{
-    CallId, Cause, Destination, Digit, LegCommand as C, LegEvent as E, LegId, MediaCommand as M, Number,
-    QueueName,
+    AgentId, CallId, Cause, Destination, Digit, LegCommand as C, LegEvent as E, LegId, MediaCommand as M,
+    Number, QueueName,
 };
 
 fn bot(number: &str) -> Destination {
@@ -69,6 +69,13 @@ fn what_the_caller_keys_is_told_to_the_program_and_not_written() {
     let mut bench = talking(None);
     assert_eq!(bench.digit('5'), [to(B, C::Keyed(Digit::new('5').unwrap()))]);
     assert!(bench.facts_of("digit").is_empty());
+}
+
+#[test]
+fn nobody_is_added_to_a_call_with_a_program() {
+    let mut bench = talking(None);
+    let refused = bench.command(CallCommand::Add { to: Target::Agent(AgentId("1001".into())) });
+    assert!(matches!(refused, Err(CommandError::NotNow { .. })), "{refused:?}");
 }
 
 #[test]

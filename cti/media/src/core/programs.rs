@@ -83,19 +83,21 @@ impl Core {
         true
     }
 
-    /// Lets a program hear both sides of a leg.
+    /// Lets a program hear both sides of a leg, instead of another where it listens already.
     pub(super) fn listen(&mut self, leg: LegId, program: LegId) {
         if !self.places.contains_key(&leg) {
             return self.refuse();
         }
-        let Some(known) = self.programs.0.get_mut(&program).filter(|known| known.at.is_none()) else {
+        let known = self.programs.0.get_mut(&program);
+        let Some(known) = known.filter(|known| known.at.is_none_or(|place| !place.party)) else {
             return self.refuse();
         };
-        known.at = Some(Place { leg, party: false });
-        match known.end.listener() {
-            Some(ear) => self.add_tap(leg, tap(program), ear),
-            None => self.refuse(),
+        let before = known.at.replace(Place { leg, party: false });
+        let ear = known.end.listener();
+        if let Some(place) = before {
+            self.remove_tap(place.leg, tap(program));
         }
+        self.add_tap(leg, tap(program), ear);
     }
 
     /// Parts a program from its leg, or a leg from its program.
