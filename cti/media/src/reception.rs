@@ -235,7 +235,7 @@ mod tests {
             reception.packet(number);
         }
         assert_eq!((reception.expected(), reception.received()), (1000, 900));
-        assert_eq!(reception.highest(), 1 << 16 | 65_999 - 65_536);
+        assert_eq!(reception.highest(), (1 << 16) | (65_999 - 65_536));
     }
 
     /// RFC 3550, A.8: a packet every 20 ms, alternately on time and 5 ms late, has 5 ms of jitter in the end.
