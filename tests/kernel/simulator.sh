@@ -5,8 +5,8 @@ here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 programs=$1
 shift
 mount=$(mktemp -d)
-"$programs/hw-sim" serve --mount "$mount" --config "$here/boards.toml" > "$mount.log" 2>&1 &
-simulator=$!
+coproc SIM { exec "$programs/hw-sim" serve --mount "$mount" --config "$here/boards.toml" 2> "$mount.log"; }
+simulator=$SIM_PID
 finish() {
     kill "$simulator" 2>/dev/null || true
     wait "$simulator" 2>/dev/null || true
@@ -14,10 +14,6 @@ finish() {
     rmdir "$mount"
 }
 trap finish EXIT
-for _ in $(seq 100); do
-    [ ! -e "$mount/ctl" ] || break
-    kill -0 "$simulator" 2>/dev/null || break
-    sleep 0.1
-done
-[ -e "$mount/ctl" ] || { cat "$mount.log" >&2; echo "hw-sim does not serve device files; see above" >&2; exit 2; }
+read -r -t 60 -u "${SIM[0]}" ready || ready=
+[ "$ready" = "ready $mount" ] || { cat "$mount.log" >&2; echo "hw-sim does not serve device files; see above" >&2; exit 2; }
 "$programs/abi-probe" --dir "$mount" --near 1,3,5 --far 2,4,6 "$@"

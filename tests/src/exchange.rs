@@ -1,6 +1,7 @@
 //! The exchange: libpri at the far end of a simulated span, in its own process.
 
 use crate::{place, process::Process};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::{path::Path, process::Command};
 
@@ -58,6 +59,12 @@ impl Exchange {
     /// The process's number.
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Kills it, as a power cut would, and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.process.signal(Signal::SIGKILL);
+        self.process.finish();
     }
 
     /// Waits until the data link is up.

@@ -4,11 +4,19 @@ use crate::node::{Answer, Node};
 use dahdi_abi::{BufferInfo, Params, flush, limits, policy, request, sig};
 use std::{
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 /// Octets of the blocks in most checks: 20 ms.
 pub const BLOCK: usize = 160;
+
+/// Samples of a millisecond, which a timer of the driver counts in.
+const SAMPLES_A_MS: u64 = 8;
+/// The longest that the driver's clock may take for a pause.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The timer that [`pause`] waits for.
+static CLOCK: Mutex<Option<Node>> = Mutex::new(None);
 
 /// A channel.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +57,7 @@ impl Ground {
         let near_span = near.first().copied().unwrap_or(1);
         let mut ground = Ground { dir: dir.to_owned(), near_span, near: Vec::new(), far: Vec::new() };
         let ctl = ground.node("ctl", 0)?;
+        *CLOCK.lock().unwrap_or_else(PoisonError::into_inner) = Some(ground.node("timer", 0)?);
         for number in 1..limits::MAX_CHANNELS {
             let mut params = Params { channo: number, ..Params::default() };
             if ctl.call(request::GET_PARAMS, &mut params).is_err() {
@@ -121,9 +130,19 @@ pub fn buffers(node: &Node) -> Answer<BufferInfo> {
     node.call(request::GET_BUFINFO, &mut info).map(|_| info)
 }
 
-/// Waits.
+/// Waits on the boards' own clock, for a timer of the driver: what a busy machine takes from the driver does not count,
+/// so that so much time has passed for its channels.
 pub fn pause(ms: u64) {
-    std::thread::sleep(Duration::from_millis(ms));
+    let clock = CLOCK.lock().unwrap_or_else(PoisonError::into_inner);
+    let timer = clock.as_ref().expect("the ground was surveyed");
+    let samples = i32::try_from(ms * SAMPLES_A_MS).expect("a short time");
+    timer.set(request::TIMERCONFIG, samples).expect("the timer is set");
+    let began = Instant::now();
+    while timer.poll(libc::POLLPRI, PATIENCE).ok().is_none_or(|ready| ready & libc::POLLPRI == 0) {
+        assert!(began.elapsed() < PATIENCE, "the driver's clock stands");
+    }
+    timer.set(request::TIMERCONFIG, 0).expect("the timer is stopped");
+    timer.set(request::TIMERACK, -1).expect("nothing is left of it");
 }
 
 /// Reads blocks until `enough` says so or the time is up; all octets. Events that stand in the way are thrown away.

@@ -7,12 +7,20 @@ use std::{
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
     os::unix::ffi::OsStrExt,
     path::Path,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
 /// An open device file. Dropping it closes it.
 pub struct Node {
     descriptor: OwnedFd,
+}
+
+/// As the input or output of a child.
+impl From<Node> for Stdio {
+    fn from(node: Node) -> Stdio {
+        node.descriptor.into()
+    }
 }
 
 /// The answer of a system call.

@@ -24,5 +24,10 @@ configure() {
     cp "$1" /etc/dahdi/system.conf
     dahdi_cfg && nodes
     # The spans look at each other once a second.
-    sleep 2
+    for _ in $(seq 100); do
+        ! cat /sys/bus/dahdi_spans/devices/*/alarms | grep -qv '^0x0$' || { sleep 0.1; continue; }
+        return
+    done
+    echo "the spans do not come out of their alarms"
+    return 1
 }

@@ -11,6 +11,7 @@ mod hdlc;
 mod information;
 mod law;
 mod open;
+mod sharing;
 mod timer;
 mod waiting;
 
@@ -21,6 +22,7 @@ type Group = fn(&Ground, &mut Report) -> Answer<()>;
 
 const GROUPS: &[(&str, Group)] = &[
     ("open", open::run),
+    ("sharing", sharing::run),
     ("information", information::run),
     ("configure", configure::run),
     ("buffers", buffers::run),

@@ -198,6 +198,8 @@ fn wait_for(channel: &mut DChannel, wanted: Event) {
     }
 }
 
+/// Between two looks at channels that are asked without blocking: what they are waited for ends the wait, never this. Only
+/// the 300 ms of [`frames`] are a time by themselves: a frame that may be lost cannot be waited for.
 fn pause(ms: u64) {
     std::thread::sleep(Duration::from_millis(ms));
 }

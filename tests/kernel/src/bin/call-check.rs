@@ -1,8 +1,11 @@
 //! `demarc serve` on the genuine kernel: libpri as the exchange at the other end of the span, SIPp and RTP sockets as the
-//! SIP trunk; calls in both directions with sound that must arrive octet for octet.
+//! SIP trunk; calls in both directions with sound that must arrive octet for octet, and a far end that vanishes and returns.
 
+use dahdi_abi::{Devices, DynamicSpan, NodePath, call as call_ioctl, field, request};
+use demarc_board::KernelDevices;
 use demarc_kernel_tests::Tap;
 use demarc_tests::{
+    eventually,
     exchange::{Exchange, Side},
     place,
     rtp::Phones,
@@ -11,7 +14,12 @@ use demarc_tests::{
     world::{Demarc, World},
 };
 use serde_json::json;
-use std::{os::unix::fs::symlink, panic::AssertUnwindSafe, path::Path, process::ExitCode};
+use std::{
+    os::unix::fs::symlink,
+    panic::AssertUnwindSafe,
+    path::Path,
+    process::{Command, ExitCode},
+};
 
 const ROUTES: &str = r#"
 [[route]]
@@ -27,6 +35,8 @@ to = ["group:pstn"]
 /// What is still on its way after the last octet was handed over: the drivers' queues and a jitter buffer.
 const DRAIN_PACKETS: usize = 75;
 const SECONDS: usize = 5;
+/// The far span's channels, as the job's system.conf has them.
+const FAR_CHANNELS: &str = "loadzone=us\ndefaultzone=us\nbchan=32-46,48-62\ndchan=47\nalaw=32-62\n";
 
 struct Office {
     world: World,
@@ -54,6 +64,12 @@ fn main() -> ExitCode {
     part(&mut tap, "a SIP trunk calls the exchange: sound both ways, octet for octet", 1, incoming);
     part(&mut tap, "the exchange refuses a call of the trunk", 1, refused);
     part(&mut tap, "eight calls at once", 8, eight);
+    part(
+        &mut tap,
+        "the far span vanishes in a call: RED, the call ends; it returns: a call again",
+        2,
+        vanished,
+    );
     tap.part(
         "demarc ends well on SIGTERM",
         AssertUnwindSafe(|| {
@@ -152,4 +168,35 @@ fn eight(office: &mut Office, _: usize) -> String {
     sipp.succeed();
     (0..8).for_each(|call| assert_eq!(office.exchange.cleared(&format!("c{call}")).cause, 16));
     "answered and cleared".to_owned()
+}
+
+/// The exchange dies in a call and its span is destroyed; then both are there again.
+fn vanished(office: &mut Office, before: usize) -> String {
+    let phones = Phones::open(1);
+    let call = Call { rtp_port: phones.port(0), ..Call::silent("", "") };
+    let mut sipp = Sipp::new("uas_wait", office.world.trunk).serve(&[call], &office.world.logs);
+    office.exchange.call("lost", "4951", "7300", json!({}));
+    office.exchange.call_event("answered", "lost");
+    phones.wait_heard(0, 5);
+    office.exchange.kill();
+    let mut ctl = KernelDevices::default().open(&NodePath::Ctl).expect("ctl opens");
+    let mut far =
+        DynamicSpan { driver: field("loc"), addr: field("1:1"), numchans: 31, ..DynamicSpan::default() };
+    call_ioctl(&mut *ctl, request::DYNAMIC_DESTROY, &mut far).expect("the far span is destroyed");
+    eventually("RED", || (office.demarc.span() == ("RED".into(), false)).then_some(()));
+    sipp.succeed();
+    let records = office.demarc.wait_records(before + 1);
+    let cause = records.last().and_then(|record| record["cause"].as_u64());
+    assert!(matches!(cause, Some(27 | 38 | 41)), "a cause of the network's trouble, not {cause:?}");
+
+    call_ioctl(&mut *ctl, request::DYNAMIC_CREATE, &mut far).expect("the far span is made again");
+    let conf = office.world.dir.path().join("far.conf");
+    std::fs::write(&conf, FAR_CHANNELS).expect("a file");
+    let configured = Command::new("dahdi_cfg").arg("-c").arg(&conf).output().expect("dahdi_cfg runs");
+    assert!(configured.status.success(), "{}", String::from_utf8_lossy(&configured.stderr));
+    office.exchange = office.world.exchange(Side::Network);
+    office.exchange.wait_link();
+    eventually("OK", || (office.demarc.span() == ("OK".into(), true)).then_some(()));
+    let saw = outgoing(office, before + 1);
+    format!("cause {}; then {saw}", cause.unwrap_or_default())
 }
