@@ -51,6 +51,7 @@ bench: packages-demo
 	$(BENCH) --with $(WITH)
 	$(BENCH) --shared 32
 	$(BENCH) --kind channel --with $(WITH)
+	cargo run --release --locked -p demarc-media --example conference_load
 	cargo bench --locked -p hw-sim --bench sim
 
 check:
