@@ -43,15 +43,16 @@ probe: packages-demo
 	cargo build --locked --bins -p hw-sim -p abi-probe
 	@tests/kernel/run.sh --simulator
 
-# About ten minutes; the numbers mean something only while nothing else runs on the machine.
-BENCH = ./target/release/demarc bench media --seconds 3 --calls 100,300,1000,2000,2500,4000
-WITH := nothing,dtmf,record,dtmf+record,srtp,g722,opus
+# About twelve minutes; the numbers mean something only while nothing else runs on the machine.
+BENCH = ./target/release/demarc bench media --seconds 2 --calls 100,300,1000,2000,2500,4000
+WITH := nothing,dtmf,detect,record,dtmf+record,srtp,conference3,conference100,g722,opus
 bench: packages-demo
 	cargo build --release --locked -p demarc-server --bin demarc
 	$(BENCH) --with $(WITH)
 	$(BENCH) --shared 32
 	$(BENCH) --kind channel --with $(WITH)
 	cargo run --release --locked -p demarc-media --example conference_load
+	cargo bench --locked -p demarc-dsp --bench detectors
 	cargo bench --locked -p hw-sim --bench sim
 
 check:

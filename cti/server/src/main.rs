@@ -105,8 +105,8 @@ enum Bench {
         /// What is joined in each call: `rtp` for two RTP streams, `channel` for a board's channel and one.
         #[arg(long, default_value = "rtp")]
         kind: demarc_bench::Kind,
-        /// What else is done in each call, several with commas for several rows: `nothing`, `dtmf`, `record`, `srtp`,
-        /// `g722`, `opus`, and some of them joined by `+`.
+        /// What else is done in each call, several with commas for several rows: `nothing`, `dtmf`, `detect`,
+        /// `record`, `srtp`, `g722`, `opus`, `conference3` with any number to 100, and some of them joined by `+`.
         #[arg(long, value_delimiter = ',', default_value = "nothing")]
         with: Vec<demarc_bench::With>,
         /// Print one JSON object a row.

@@ -1,11 +1,17 @@
 //! The media engine with as many calls as asked for, as a program of its own.
 
-use crate::{Line, Ports, floor, lines::Lines, load, setup::Parts, sound};
+use crate::{
+    Line, Ports, floor,
+    lines::Lines,
+    load,
+    setup::{Parts, With},
+    sound,
+};
 use demarc_board::BearerChannel;
 use demarc_media::{
     Engine, EngineConfig, EngineError, EngineHandle, RtpRemote, RtpSocket, SharedPort, Totals,
 };
-use demarc_model::{ChannelNo, LegId, MediaCommand, MediaEvent};
+use demarc_model::{ChannelNo, Detect, LegId, MediaCommand, MediaEvent, MixRole};
 use std::{
     error::Error,
     fs, io,
@@ -20,15 +26,16 @@ use std::{
 /// Commands that are given before the engine is waited for: its queue is bounded.
 const AT_ONCE: usize = 512;
 
-/// What the engines tell of recordings.
+/// What the engines tell.
 #[derive(Default)]
-struct Recorded {
+struct Told {
+    heard: AtomicU64,
     millis: AtomicU64,
     lost_millis: AtomicU64,
     failed: AtomicU64,
 }
 
-impl Recorded {
+impl Told {
     fn take(&self, event: &MediaEvent) {
         match event {
             MediaEvent::Recorded { millis, lost_millis, .. } => {
@@ -36,6 +43,7 @@ impl Recorded {
                 self.lost_millis.fetch_add(*lost_millis, Ordering::Relaxed);
             }
             MediaEvent::RecordingFailed { .. } => drop(self.failed.fetch_add(1, Ordering::Relaxed)),
+            MediaEvent::Heard { .. } => drop(self.heard.fetch_add(1, Ordering::Relaxed)),
             _ => {}
         }
     }
@@ -46,11 +54,11 @@ impl Recorded {
 /// # Errors
 /// When a socket cannot be had or the engine does not take a command.
 pub(crate) fn run(parts: &Parts) -> Result<(), Box<dyn Error>> {
-    let recorded = Arc::new(Recorded::default());
+    let told = Arc::new(Told::default());
     let engines: Vec<EngineHandle> = (0..parts.setup.threads.max(1))
         .map(|_| {
-            let recorded = recorded.clone();
-            Engine::spawn(config(parts), Box::new(move |event| recorded.take(&event)))
+            let told = told.clone();
+            Engine::spawn(config(parts), Box::new(move |event| told.take(&event)))
         })
         .collect::<Result<_, _>>()?;
     let sockets = sockets(parts, &engines)?;
@@ -72,9 +80,10 @@ pub(crate) fn run(parts: &Parts) -> Result<(), Box<dyn Error>> {
         line.add(&engine.stats()?.totals);
         engine.stop();
     }
-    line.recorded_ms = recorded.millis.load(Ordering::Relaxed);
-    line.recording_lost_ms = recorded.lost_millis.load(Ordering::Relaxed);
-    line.recordings_failed = recorded.failed.load(Ordering::Relaxed);
+    line.recorded_ms = told.millis.load(Ordering::Relaxed);
+    line.recording_lost_ms = told.lost_millis.load(Ordering::Relaxed);
+    line.heard = told.heard.load(Ordering::Relaxed);
+    line.recordings_failed = told.failed.load(Ordering::Relaxed);
     println!("{}", serde_json::to_string(&line)?);
     Ok(())
 }
@@ -109,26 +118,41 @@ fn sockets(parts: &Parts, engines: &[EngineHandle]) -> Result<Vec<RtpSocket>, Bo
 fn attach(parts: &Parts, engines: &[EngineHandle], sockets: Vec<RtpSocket>) -> Result<(), Box<dyn Error>> {
     let lines = Lines::new(&parts.lines);
     for (number, socket) in sockets.into_iter().enumerate() {
-        let call = number / 2;
-        let engine = &engines[call % engines.len()];
+        let engine = &engines[number / 2 % engines.len()];
         if parts.setup.is_line(number) {
             attach_line(engine, &lines, number)?;
         } else {
             attach_rtp(parts, engine, number, socket)?;
         }
-        let leg = LegId(number as u64);
-        if number % 2 == 1 {
-            let first = LegId(number as u64 - 1);
-            engine.command(MediaCommand::Join { a: first, b: leg })?;
-            if parts.setup.with.record {
-                engine.command(MediaCommand::Record { leg: first, file: format!("{call}.wav") })?;
-            }
-        }
+        join(parts.setup.with, engine, number)?;
         if number % AT_ONCE == AT_ONCE - 1 {
             engines.iter().try_for_each(|engine| engine.stats().map(drop))?;
         }
     }
     Ok(engines.iter().try_for_each(|engine| engine.stats().map(drop))?)
+}
+
+/// Says what becomes of the sound of a leg, when the last leg of its call is there.
+fn join(with: With, engine: &EngineHandle, number: usize) -> Result<(), EngineError> {
+    let leg = LegId(number as u64);
+    if let Some(parties) = with.conference {
+        let conference = (number / parties) as u64;
+        return engine.command(MediaCommand::Confer { leg, conference, role: MixRole::Party });
+    }
+    if number.is_multiple_of(2) {
+        return Ok(());
+    }
+    let first = LegId(number as u64 - 1);
+    engine.command(MediaCommand::Join { a: first, b: leg })?;
+    if with.detect {
+        let what = Detect { fax: true, speech: true, quiet_ms: Some(5000), answering: None };
+        engine.command(MediaCommand::Detect { leg: first, what })?;
+    }
+    if with.record {
+        let file = format!("{}.wav", number / 2);
+        engine.command(MediaCommand::Record { leg: first, file })?;
+    }
+    Ok(())
 }
 
 /// A leg keeps its channel when another one comes into the pool under its number.

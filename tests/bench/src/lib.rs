@@ -62,6 +62,7 @@ pub(crate) struct Line {
     pub late_ticks: u64,
     pub bytes: u64,
     pub digits: u64,
+    pub heard: u64,
     pub underruns: u64,
     pub overruns: u64,
     pub recorded_ms: u64,

@@ -153,6 +153,9 @@ impl Load {
             self.turn_lines(step as usize % STEPS);
             self.receive();
         }
+        if self.setup.with.conference.is_some() {
+            self.tally.conclude_mixed(self.setup.seconds);
+        }
         self.tally.verdict(behind)
     }
 
@@ -219,7 +222,12 @@ impl Load {
             let said = self.block(2 * call, number);
             self.lines[call].write(&said); // one that finds no room is lost, and counted so
             let mut heard = [0; BLOCK];
-            if self.lines[call].read(&mut heard) {
+            if !self.lines[call].read(&mut heard) {
+                continue;
+            }
+            if self.setup.with.conference.is_some() {
+                self.tally.mixed(2 * call);
+            } else {
                 let marks = match self.setup.with.coding {
                     None => sound::marks(&heard),
                     Some(_) => Some((2 * call + 1, self.blocks[call])),
@@ -254,6 +262,9 @@ impl Load {
             packet = &plain[..length];
         }
         let Some(payload) = packet.get(HEADER..) else { return };
+        if self.setup.with.conference.is_some() {
+            return self.tally.mixed(leg);
+        }
         let heard = if self.setup.with.coding.is_none() {
             sound::marks(payload)
         } else {

@@ -39,7 +39,7 @@ pub struct Row {
     pub floor_ms_cpu_per_call_second: f64,
     /// Blocks of sound that did not come out where they should.
     pub lost: u64,
-    /// Added delay from telephone to telephone, in the direction that has more; from a channel, not towards it.
+    /// Added delay from telephone to telephone (0 in conferences, where it is not measured), in the direction that has more; from a channel, not towards it.
     pub delay_p50_ms: f64,
     /// The same.
     pub delay_p99_ms: f64,
@@ -75,6 +75,8 @@ pub struct Row {
     pub real_time: bool,
     /// Digits that the engine heard; each leg says one in two seconds.
     pub digits: u64,
+    /// What else it heard: speech begins and ends.
+    pub heard: u64,
     /// Times that a channel's queue ran dry or over.
     pub slips: u64,
     /// Seconds of recordings on the disk.
@@ -185,6 +187,7 @@ fn row(setup: &Setup, engine: &Measured, floor: &Measured, shared: Option<&Measu
         generator_behind_ms: round(verdict.behind_ms),
         real_time: line.real_time,
         digits: line.digits,
+        heard: line.heard,
         slips: line.underruns + line.overruns,
         recorded_seconds: line.recorded_ms as f64 / 1e3,
         recording_lost_seconds: line.recording_lost_ms as f64 / 1e3,

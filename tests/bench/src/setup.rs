@@ -50,12 +50,26 @@ pub enum Coding {
 pub struct With {
     /// Digits are looked for in the sound of RTP legs (no telephone events were agreed). A channel is always listened to.
     pub dtmf: bool,
+    /// Fax tones, speech and silence are listened for on the first leg.
+    pub detect: bool,
+    /// So many legs hear each other in a conference, instead of two in a call.
+    pub conference: Option<usize>,
     /// The call is recorded in stereo.
     pub record: bool,
     /// RTP legs are encrypted.
     pub srtp: bool,
     /// The second leg speaks another codec.
     pub coding: Option<Coding>,
+}
+
+fn parties(text: &str) -> Result<usize, String> {
+    let number = text.strip_prefix("conference").and_then(|number| number.parse().ok());
+    number.filter(|number| (2..=100).contains(number)).ok_or_else(|| {
+        format!(
+            "{text:?} is none of nothing, dtmf, detect, record, srtp, g722, opus, and conference with a number of \
+             parties from 2 to 100 behind it; several are joined by +"
+        )
+    })
 }
 
 impl FromStr for With {
@@ -70,11 +84,8 @@ impl FromStr for With {
                 "srtp" => with.srtp = true,
                 "g722" => with.coding = Some(Coding::G722),
                 "opus" => with.coding = Some(Coding::Opus),
-                other => {
-                    return Err(format!(
-                        "{other:?} is none of nothing, dtmf, record, srtp, g722, opus; several are joined by +"
-                    ));
-                }
+                "detect" => with.detect = true,
+                other => with.conference = Some(parties(other)?),
             }
         }
         Ok(with)
@@ -85,6 +96,7 @@ impl fmt::Display for With {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = [
             self.dtmf.then_some("dtmf"),
+            self.detect.then_some("detect"),
             self.record.then_some("record"),
             self.srtp.then_some("srtp"),
             self.coding.map(|coding| match coding {
@@ -92,8 +104,9 @@ impl fmt::Display for With {
                 Coding::Opus => "opus",
             }),
         ];
-        let words: Vec<&str> = words.into_iter().flatten().collect();
-        f.write_str(if words.is_empty() { "nothing".into() } else { words.join("+") }.as_str())
+        let mut words: Vec<String> = words.into_iter().flatten().map(String::from).collect();
+        words.extend(self.conference.map(|parties| format!("conference{parties}")));
+        f.write_str(&if words.is_empty() { "nothing".into() } else { words.join("+") })
     }
 }
 

@@ -11,6 +11,8 @@ struct Stream {
     said_at: [u64; WINDOW],
     /// Of those, the ones that came out, a bit each.
     came: u64,
+    /// Blocks that a party of a conference heard in the time that counts.
+    mixed: u64,
 }
 
 /// What is counted.
@@ -46,7 +48,7 @@ pub struct Verdict {
 impl Tally {
     /// For so many legs.
     pub fn new(setup: &Setup) -> Tally {
-        let stream = |_| Stream { next: 0, said_at: [0; WINDOW], came: 0 };
+        let stream = |_| Stream { next: 0, said_at: [0; WINDOW], came: 0, mixed: 0 };
         let room = setup.calls * 50 * (setup.seconds as usize + 1);
         Tally {
             streams: (0..setup.legs()).map(stream).collect(),
@@ -97,6 +99,19 @@ impl Tally {
         self.received += 1;
         let delay = now.saturating_sub(stream.said_at[place]);
         self.delays[leg % 2].push(u32::try_from(delay).unwrap_or(u32::MAX));
+    }
+
+    /// A block came out in which several parties may be heard: there is no telling which of theirs.
+    pub fn mixed(&mut self, at: usize) {
+        self.streams[at].mixed += u64::from(self.counting.is_some());
+    }
+
+    /// In conferences: what everybody should have heard in so many seconds, and what they did. The first and the last
+    /// block may be a moment early or late.
+    pub fn conclude_mixed(&mut self, seconds: u64) {
+        let due = seconds * 50 - 1;
+        self.sent = due * self.streams.len() as u64;
+        self.received = self.streams.iter().map(|stream| stream.mixed.min(due)).sum();
     }
 
     /// All of it.
