@@ -8,7 +8,7 @@ use demarc_media::{
     ProgramBounds, PromptLibrary, Recorder, RtpRemote, Socket, SrtpKey, SrtpKeys, SrtpSocket, SrtpSuite,
     Transform, program,
 };
-use demarc_model::{ChannelNo, Digit, LegId, MediaCommand, MediaEvent, MixRole, Time};
+use demarc_model::{AnsweringSpec, ChannelNo, Detect, Digit, LegId, MediaCommand, MediaEvent, MixRole, Time};
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
@@ -121,6 +121,12 @@ fn a_call_that_is_up_allocates_nothing() {
     core.attach_channel(Time::ZERO, LegId(4), channel);
     core.command(MediaCommand::Join { a: LegId(1), b: LegId(2) });
     core.command(MediaCommand::Join { a: LegId(3), b: LegId(4) });
+    let what =
+        Detect { fax: true, speech: true, quiet_ms: Some(500), answering: Some(AnsweringSpec::default()) };
+    for leg in [LegId(3), LegId(4)] {
+        core.command(MediaCommand::Detect { leg, what });
+    }
+    let mut told = 0;
     let mut heard = [0; 3];
     let mut before = 0;
     for at in 0..2050 {
@@ -134,9 +140,11 @@ fn a_call_that_is_up_allocates_nothing() {
             *heard += phone.hear();
         }
         tick(&mut core, now);
+        told += std::iter::from_fn(|| core.poll_event()).count();
     }
     heard.iter_mut().zip([&a, &b, &c]).for_each(|(heard, phone)| *heard += phone.hear());
     assert_eq!(COUNT.with(Cell::get) - before, 0, "allocations in 2000 blocks of 2 calls");
+    assert_eq!(told, 4, "both legs are quiet, and nobody speaks where somebody answered");
     assert!(heard.iter().all(|heard| (1999..=2002).contains(heard)), "{heard:?}");
     assert_eq!(core.snapshot().totals.legs.lost, 0);
 }

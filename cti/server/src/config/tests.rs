@@ -1,0 +1,179 @@
+use super::*;
+
+const GOOD: &str = r#"
+[[span]]
+number = 1
+group = "pstn"
+[[agent]]
+id = "1001"
+password = "secret"
+[[prompt]]
+name = "welcome"
+text = "Welcome."
+[[menu]]
+name = "main"
+prompt = "welcome"
+choices = { "2" = "queue:sales" }
+[[queue]]
+name = "sales"
+agents = ["1001"]
+[[route]]
+from = "group:pstn"
+number = "555*"
+to = ["menu:main"]
+"#;
+
+fn error(text: &str) -> String {
+    Config::parse(Path::new("demarc.toml"), text).expect_err("is wrong").to_string()
+}
+
+#[test]
+fn a_whole_configuration_is_read_with_its_defaults() {
+    let config = Config::parse(Path::new("demarc.toml"), GOOD).unwrap();
+    assert_eq!(config.rtp_ports(), (20_000, 29_999));
+    assert_eq!(config.listeners().len(), 2);
+    assert_eq!(config.queues[0].ring_seconds, 15);
+    assert_eq!(format!("{:?}", config.agents[0].password), "***");
+}
+
+#[test]
+fn each_mistake_names_its_line_and_the_remedy() {
+    let rows: [(&str, &str, &str, &[&str]); 17] = [
+        (
+            "an unknown key",
+            "[[queue]]",
+            "[[queue]]\nrign_seconds = 3",
+            &["line 16", "rign_seconds", "ring_seconds"],
+        ),
+        ("an unknown table", "[[queue]]", "[qeue]\nx = 1\n[[queue]]", &["qeue"]),
+        ("a missing queue", "queue:sales", "queue:sale", &["demarc.toml:14", "no queue \"sale\"", "sales"]),
+        ("a missing prompt", "prompt = \"welcome\"", "prompt = \"hello\"", &["demarc.toml:13", "welcome"]),
+        ("a missing agent", "agents = [\"1001\"]", "agents = [\"1002\"]", &["demarc.toml:17", "1001"]),
+        ("a missing conference", "menu:main", "conference:weekly", &["demarc.toml:21", "[[conference]]"]),
+        (
+            "a PIN of letters",
+            "[[queue]]",
+            "[[conference]]\nname = \"weekly\"\npin = \"secret\"\n[[queue]]",
+            &["demarc.toml:16", "0-9"],
+        ),
+        (
+            "too many parties",
+            "[[queue]]",
+            "[[conference]]\nname = \"weekly\"\nmax_parties = 200\n[[queue]]",
+            &["\"weekly\"", "max_parties is 2 to 100"],
+        ),
+        (
+            "a moderator who is nobody",
+            "[[queue]]",
+            "[[conference]]\nname = \"weekly\"\nmoderators = [\"7\"]\n[[queue]]",
+            &["demarc.toml:17", "1001"],
+        ),
+        (
+            "a recording that goes nowhere",
+            "[[queue]]",
+            "[[conference]]\nname = \"weekly\"\nrecord = true\n[[queue]]",
+            &["demarc.toml:16", "[recording]"],
+        ),
+        ("a missing group", "group:pstn", "group:isdn", &["demarc.toml:19", "[[span]]"]),
+        ("no target", "menu:main", "main", &["demarc.toml:21", "menu:NAME"]),
+        ("no cause", "menu:main", "hangup:200", &["demarc.toml:21", "1 to 127"]),
+        ("no digit", "\"2\" =", "\"x\" =", &["demarc.toml:14", "0-9"]),
+        ("no number", "555*", "555 1000", &["demarc.toml:20", "no number"]),
+        ("a span out of range", "number = 1", "number = 500", &["line 3", "1 to 128"]),
+        (
+            "an open console",
+            "[[span]]",
+            "[http]\nlisten = \"0.0.0.0:8080\"\n[[span]]",
+            &["demarc.toml:3", "127.0.0.1"],
+        ),
+    ];
+    refused(&rows);
+}
+
+/// Puts each mistake into a good file: what it is, what it replaces, by what, and what the error must say.
+fn refused(rows: &[(&str, &str, &str, &[&str])]) {
+    for (what, from, to, expected) in rows {
+        assert!(GOOD.contains(from), "{what}: the row fits the text");
+        let message = error(&GOOD.replacen(from, to, 1));
+        for part in *expected {
+            assert!(message.contains(part), "{what}: {part:?} is missing in: {message}");
+        }
+    }
+}
+
+#[test]
+fn mistakes_in_what_is_listened_for_name_their_line_and_the_remedy() {
+    let rows: [(&str, &str, &str, &[&str]); 4] = [
+        (
+            "no barge-in",
+            "choices =",
+            "barge_in = \"noise\"\nchoices =",
+            &["line 14", "speech", "digits", "off"],
+        ),
+        (
+            "no place for a fax",
+            "choices =",
+            "fax = \"queue:fax\"\nchoices =",
+            &["demarc.toml:14", "no queue \"fax\""],
+        ),
+        (
+            "a machine without a look",
+            "to = [\"menu:main\"]",
+            "to = [\"menu:main\"]\nmachine = \"hangup:16\"",
+            &["demarc.toml:22", "detect_machine = true"],
+        ),
+        (
+            "no length",
+            "[[queue]]",
+            "[detection.answering]\ngreting = 1\n[[queue]]",
+            &["line 16", "greting", "greeting"],
+        ),
+    ];
+    refused(&rows);
+}
+
+#[test]
+fn a_way_out_says_who_may_take_it() {
+    let out = |from: &str, to: &str| format!("{GOOD}[[route]]\n{from}number = \"0*\"\nto = [\"{to}\"]\n");
+    assert!(error(&out("", "group:pstn")).contains("from = \"agents\""));
+    for (from, to) in [("from = \"agents\"\n", "group:pstn"), ("", "group:pstn:110"), ("", "queue:sales")] {
+        Config::parse(Path::new("demarc.toml"), &out(from, to)).unwrap();
+    }
+}
+
+#[test]
+fn keys_in_clear_signalling_are_warned_of() {
+    let path = Path::new("demarc.toml");
+    let warned = |srtp: &str| {
+        let text =
+            GOOD.replace("password = \"secret\"", &format!("password = \"secret\"\nsrtp = \"{srtp}\""));
+        Config::parse(path, &text).unwrap().warnings(path)
+    };
+    assert!(warned("off").is_empty());
+    for srtp in ["optional", "required"] {
+        let warnings = warned(srtp);
+        assert!(warnings.len() == 1 && warnings[0].contains("agent \"1001\""), "{warnings:?}");
+    }
+    assert!(
+        error(&GOOD.replace("password = \"secret\"", "password = \"s\"\nsrtp = \"on\"")).contains("required")
+    );
+}
+
+#[test]
+fn a_prompt_needs_exactly_one_source() {
+    assert!(error(&GOOD.replace("text = \"Welcome.\"\n", "")).contains("one of text and file"));
+    let both = GOOD.replace("text = \"Welcome.\"", "text = \"Welcome.\"\nfile = \"a.wav\"");
+    assert!(error(&both).contains("one of text and file"));
+}
+
+#[test]
+fn an_agent_without_a_password_is_refused() {
+    let message = error(&GOOD.replace("password = \"secret\"", "password = \"\""));
+    assert!(message.contains("demarc.toml:6") && message.contains("empty password"), "{message}");
+}
+
+#[test]
+fn a_listener_and_a_range_of_ports_are_checked() {
+    assert!(error("[sip]\nlisten = [\"5060\"]").contains("demarc.toml:2: \"5060\" is no SIP listener"));
+    assert!(error("[rtp]\nports = \"9\"").contains("demarc.toml:2"));
+}
