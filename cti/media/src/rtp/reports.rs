@@ -18,7 +18,8 @@ impl RtpPort {
     /// The address of the stream's port when a port above it is wanted for reports. An encrypted stream has none: its
     /// keys count the reports of one port.
     pub fn wants_control(&self) -> Option<SocketAddr> {
-        let separate = matches!(self.remote.rtcp, Place::At(_)) && self.control.is_none() && self.remote.srtp.is_none();
+        let separate =
+            matches!(self.remote.rtcp, Place::At(_)) && self.control.is_none() && self.remote.srtp.is_none();
         self.socket.local().filter(|_| separate)
     }
 
@@ -41,13 +42,7 @@ impl RtpPort {
     }
 
     /// Takes a report. Nothing in it changes the sound.
-    pub(super) fn take_report(
-        &mut self,
-        now: Time,
-        from: SocketAddr,
-        datagram: &[u8],
-        stats: &mut LegStats,
-    ) {
+    pub(super) fn take_report(&mut self, now: Time, from: SocketAddr, datagram: &[u8], stats: &mut LegStats) {
         let theirs = self.source.ssrc();
         let known = from.ip() == self.source.target().ip();
         let came = self.reception.received();
