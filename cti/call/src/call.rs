@@ -1,6 +1,7 @@
 use crate::{
     CallState, Target,
     conference::{Admission, Guest},
+    hold::Hold,
     recording::Recordings,
 };
 use alloc::{
@@ -122,6 +123,7 @@ pub(crate) struct Call {
     /// Who answers is looked at; where the caller goes if it is a machine.
     pub detects_machine: bool,
     pub on_machine: Option<Target>,
+    pub hold: Hold,
     /// Whether its route wants it recorded.
     pub record: bool,
     pub state: State,
@@ -158,6 +160,7 @@ impl Call {
             fax: false,
             detects_machine: false,
             on_machine: None,
+            hold: Hold::default(),
             record: false,
             state: State::Routing,
             started: now,

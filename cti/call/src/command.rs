@@ -2,7 +2,7 @@
 
 use crate::{Fact, PartyRole, Target, control::Control};
 use alloc::string::String;
-use demarc_model::{AgentId, CallId, Cause, LegId, Time};
+use demarc_model::{AgentId, CallId, Cause, LegId, Number, Time};
 
 /// Something to do with a call. In JSON it is an object with the field `verb`, for example
 /// `{"verb":"record","action":"mask"}`.
@@ -19,6 +19,16 @@ pub enum CallCommand {
     Record {
         /// What.
         action: RecordAction,
+    },
+    /// Let the caller hear music, and the called party nothing.
+    Hold,
+    /// Let them talk again.
+    Unhold,
+    /// Send the caller to a number, as though the called party had dialled it; back to the called party when nobody
+    /// answers there.
+    Transfer {
+        /// The number.
+        to: Number,
     },
     /// Let a program hear it, from now to its end.
     Stream {
@@ -126,6 +136,9 @@ impl Control {
         match command.clone() {
             CallCommand::Hangup { cause } => self.end_by_command(now, id, cause)?,
             CallCommand::Record { action } => self.record_by_command(id, action)?,
+            CallCommand::Hold => self.hold_by_command(id, true)?,
+            CallCommand::Unhold => self.hold_by_command(id, false)?,
+            CallCommand::Transfer { to } => self.transfer_by_command(now, id, to)?,
             CallCommand::Stream { action, program } => self.stream_by_command(id, action, &program)?,
             CallCommand::Add { to } => self.add_by_command(now, id, to)?,
             CallCommand::Supervise { agent, role } => self.supervise_by_command(now, id, agent, role)?,

@@ -212,6 +212,7 @@ impl Control {
             queue,
             position,
             agent: call.party().and_then(|leg| self.legs.get(&leg)?.agent.clone()),
+            on_hold: call.hold.is_on(),
             recording: call.recordings.live().cloned(),
             legs: [&call.a].into_iter().chain(others).filter_map(view).collect(),
         }
@@ -287,6 +288,7 @@ impl Control {
             LegEvent::Answered if self.guest_answered(now, id, leg) => {}
             LegEvent::Answered => self.party_answered(now, id, leg),
             LegEvent::Digit(digit) => self.digit(now, id, leg, digit),
+            LegEvent::Held(on) => self.hold(id, leg, on),
             LegEvent::Offered { .. } | LegEvent::Proceeding | LegEvent::Released { .. } => {}
         }
     }
@@ -309,7 +311,7 @@ impl Control {
         // Before the answer a leg need not sound.
         let answered =
             if leg == call.a { call.answered } else { self.legs.get(&leg).is_some_and(|l| l.answered) };
-        if answered {
+        if answered && !call.hold.is_by(leg) {
             self.fact(Fact::Silent { call: id, leg });
             if self.goes_on_without(now, id, leg) {
                 return;

@@ -303,6 +303,40 @@ pub enum Fact {
         /// What.
         command: CallCommand,
     },
+    /// A party holds the other one, or talks again.
+    Held {
+        /// The call.
+        call: CallId,
+        /// The leg of the party that holds.
+        leg: LegId,
+        /// Whether it holds.
+        on: bool,
+    },
+    /// The caller is to be sent to a number.
+    TransferAsked {
+        /// The call.
+        call: CallId,
+        /// The leg that gives the caller away.
+        leg: LegId,
+        /// The number.
+        to: Number,
+    },
+    /// The caller was taken on elsewhere.
+    Transferred {
+        /// The call.
+        call: CallId,
+        /// The leg that gave the caller away.
+        leg: LegId,
+    },
+    /// The caller could not be taken on elsewhere, and is back.
+    TransferFailed {
+        /// The call.
+        call: CallId,
+        /// The leg that has the caller again.
+        leg: LegId,
+        /// Why.
+        cause: Cause,
+    },
     /// A recording of the call began.
     RecordingStarted {
         /// The call.
@@ -433,6 +467,10 @@ impl Fact {
             | Fact::Beep { call, .. }
             | Fact::LegReleased { call, .. }
             | Fact::Commanded { call, .. }
+            | Fact::Held { call, .. }
+            | Fact::TransferAsked { call, .. }
+            | Fact::Transferred { call, .. }
+            | Fact::TransferFailed { call, .. }
             | Fact::RecordingStarted { call, .. }
             | Fact::RecordingMasked { call, .. }
             | Fact::Recorded { call, .. }

@@ -46,6 +46,9 @@ impl Control {
         let (number, a) = (call.number.clone(), call.a);
         self.listen(a, Detect::default());
         self.fact(Fact::Routed { call: id, target: target.clone() });
+        if matches!(target, Target::Menu(_) | Target::Queue(_) | Target::Conference(_)) {
+            self.transferred(id);
+        }
         match target {
             Target::Menu(name) => self.enter_menu(now, id, name),
             Target::Queue(queue) => self.enter_queue(now, id, queue),
@@ -91,6 +94,7 @@ impl Control {
         self.fact(Fact::LegReleased { call: id, leg, cause });
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.legs.remove(&leg);
+        call.hold.forget(leg);
         let was_guest = call.guests.remove(&leg).is_some();
         let (is_caller, is_party) = (leg == call.a, call.party() == Some(leg));
         let declined = match (&mut call.state, &gone.agent) {
@@ -177,6 +181,7 @@ impl Control {
             l.agent.clone()
         });
         self.fact(Fact::Answered { call: id, leg, agent });
+        self.transferred(id);
         if first {
             self.mark_answered(a);
             self.command(a, LegCommand::Answer);
@@ -202,7 +207,9 @@ impl Control {
             State::Pin { .. } => self.with_pin(now, id, a, |entry| entry.handle_timeout(now)),
             State::Dialling { leg, until } if until <= now => {
                 self.release(leg, Cause::NORMAL_CLEARING);
-                self.end(now, id, Cause::NO_ANSWER, false);
+                if !self.give_back(now, id, Cause::NO_ANSWER) {
+                    self.end(now, id, Cause::NO_ANSWER, false);
+                }
             }
             _ => {}
         }
@@ -391,6 +398,7 @@ impl Control {
                 self.silence(id, a);
                 self.go(now, id, next);
             }
+            None if self.give_back(now, id, cause) => {}
             None => self.end(now, id, cause, false),
         }
     }

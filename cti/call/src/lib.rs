@@ -21,6 +21,7 @@ mod control;
 mod fact;
 mod flow;
 mod heard;
+mod hold;
 mod pattern;
 mod plan;
 mod program;

@@ -100,6 +100,8 @@ pub struct CallView {
     pub position: Option<usize>,
     /// The agent that rings or talks.
     pub agent: Option<AgentId>,
+    /// Whether a party holds the other one.
+    pub on_hold: bool,
     /// The recording that is being made of it.
     pub recording: Option<RecordingView>,
     /// Its legs that still exist, the caller's first.

@@ -33,6 +33,26 @@ pub enum Verb {
         #[arg(long, default_value_t = 16)]
         cause: u8,
     },
+    /// Let the caller hear music.
+    Hold {
+        /// The call.
+        #[command(flatten)]
+        at: At,
+    },
+    /// Let the two talk again.
+    Unhold {
+        /// The call.
+        #[command(flatten)]
+        at: At,
+    },
+    /// Send the caller to a number, as though the called party had dialled it.
+    Transfer {
+        /// The call.
+        #[command(flatten)]
+        at: At,
+        /// The number.
+        to: String,
+    },
     /// Record it, or write silence for a while, as while a card's number is told.
     Record {
         /// The call.
@@ -130,6 +150,9 @@ impl Verb {
     fn request(&self) -> (&At, &'static str, Value) {
         match self {
             Verb::Hangup { at, cause } => (at, "hangup", json!({ "cause": cause })),
+            Verb::Hold { at } => (at, "hold", json!({})),
+            Verb::Unhold { at } => (at, "unhold", json!({})),
+            Verb::Transfer { at, to } => (at, "transfer", json!({ "to": to })),
             Verb::Record { at, action } => {
                 let action = match action {
                     Action::Start => "start",

@@ -82,6 +82,8 @@ pub enum LegEvent {
     Answered,
     /// A digit that came in signalling, not in the sound (SIP INFO, Q.931 INFORMATION once a call is up).
     Digit(crate::Digit),
+    /// The far end holds the call and wants to hear nothing, or talks again.
+    Held(bool),
     /// The leg is over and its channel or session free.
     Released {
         /// Why.

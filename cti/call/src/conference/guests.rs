@@ -261,6 +261,9 @@ impl Control {
     fn takes_guests(&self, id: CallId) -> Result<(), CommandError> {
         let call = self.calls.get(&id).ok_or(CommandError::NoCall(id))?;
         let not_now = |why| Err(CommandError::NotNow { call: id, why });
+        if call.hold.is_on() {
+            return not_now("it is on hold");
+        }
         let most = match &call.state {
             State::Talking { leg } if self.legs.get(leg).is_some_and(|party| party.program.is_some()) => {
                 return not_now("the caller talks with a program, and programs are in no conference");

@@ -7,7 +7,7 @@ use demarc_call::{
 };
 use demarc_model::{CallId, Cause, LegEvent as E, MediaCommand as M, MediaEvent};
 
-fn talking() -> Bench {
+pub fn talking() -> Bench {
     let mut bench = Bench::new(plan());
     bench.agent(AgentEvent::Available);
     bench.call("100");

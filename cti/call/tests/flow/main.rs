@@ -5,6 +5,7 @@ mod bench;
 mod commands;
 mod conference;
 mod heard;
+mod hold;
 mod programs;
 
 use bench::*;

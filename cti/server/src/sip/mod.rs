@@ -57,6 +57,8 @@ struct SipLeg {
     ours: MediaDescription,
     /// Its RTP socket, until the peer's address is known and the media engine gets it.
     socket: Option<RtpSocket>,
+    /// The peer wants to hear nothing (RFC 3264 8.4).
+    held: bool,
 }
 
 struct Running {
@@ -166,7 +168,14 @@ impl Running {
                 self.media_changed(session, &media);
                 LegEvent::Answered
             }
-            SessionEvent::Media(media) => return self.media_changed(session, &media),
+            SessionEvent::Media(media) => {
+                self.media_changed(session, &media);
+                match self.sessions.get_mut(&session) {
+                    Some(leg) if leg.held == media.send => leg.held = !media.send,
+                    _ => return,
+                }
+                LegEvent::Held(!media.send)
+            }
             SessionEvent::Digit(digit) => LegEvent::Digit(digit),
             SessionEvent::Released { cause, .. } => {
                 self.forget(session, leg);
@@ -230,7 +239,7 @@ impl Running {
     fn open_leg(&mut self, leg: LegId) -> Option<SipLeg> {
         let socket = self.task.rtp.next().inspect_err(|error| tracing::warn!(%error, "no RTP port")).ok()?;
         let ours = MediaDescription::new(socket.local_addr().ok()?);
-        Some(SipLeg { leg, ours, socket: Some(socket) })
+        Some(SipLeg { leg, ours, socket: Some(socket), held: false })
     }
 
     async fn command(&mut self, leg: LegId, command: LegCommand) {

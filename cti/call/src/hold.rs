@@ -1,0 +1,169 @@
+//! Hold and transfer. While one party holds, the other one hears music; a transfer that comes to nothing gives the caller
+//! back to the party that asked for it.
+
+use crate::{
+    CommandError, Fact,
+    call::{Sound, State},
+    control::Control,
+};
+use alloc::{collections::BTreeSet, vec::Vec};
+use core::time::Duration;
+use demarc_model::{CallId, Cause, LegId, MediaCommand, Number, Origin, PromptId, Time};
+
+/// What a party on hold hears; the prompt library has to know it.
+const MUSIC: &str = "music";
+
+/// Who holds whom, and who waits for a transfer.
+#[derive(Debug, Default)]
+pub(crate) struct Hold {
+    /// The legs whose far ends hold.
+    holders: BTreeSet<LegId>,
+    /// The called party that hears music.
+    music: Option<LegId>,
+    /// The party that gave the caller away, until the new one answers.
+    transferor: Option<LegId>,
+}
+
+impl Hold {
+    /// Whether a leg's far end holds: its silence is no fault then.
+    pub fn is_by(&self, leg: LegId) -> bool {
+        self.holders.contains(&leg)
+    }
+
+    /// Whether either does.
+    pub fn is_on(&self) -> bool {
+        !self.holders.is_empty()
+    }
+
+    /// Forgets a leg that is gone.
+    pub fn forget(&mut self, leg: LegId) {
+        self.holders.remove(&leg);
+        self.music.take_if(|hears| *hears == leg);
+        self.transferor.take_if(|waits| *waits == leg);
+    }
+}
+
+impl Control {
+    /// The far end of a leg holds the other party, or talks again. Only where two talk, and not in a conference.
+    pub(crate) fn hold(&mut self, id: CallId, leg: LegId, on: bool) {
+        let alone = self.calls.get_mut(&id).filter(|call| call.room.is_none() && call.guests.is_empty());
+        let Some(call) = alone else { return };
+        let State::Talking { leg: party } = call.state else { return };
+        let known = leg == call.a || leg == party;
+        let changed =
+            if on { known && call.hold.holders.insert(leg) } else { call.hold.holders.remove(&leg) };
+        if changed {
+            self.fact(Fact::Held { call: id, leg, on });
+            self.sound_of_hold(id, party);
+        }
+    }
+
+    /// Music for whoever is held and does not hold; the two joined where nobody holds.
+    fn sound_of_hold(&mut self, id: CallId, party: LegId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let (a, holders) = (call.a, &call.hold.holders);
+        let (a_holds, party_holds) = (holders.contains(&a), holders.contains(&party));
+        let (a_hears, party_hears) = (party_holds && !a_holds, a_holds && !party_holds);
+        let stops = call.hold.music.take_if(|_| !party_hears);
+        let starts = party_hears && call.hold.music.replace(party).is_none();
+        if (call.sound == Sound::Playing) != a_hears || call.sound == Sound::Joined {
+            self.silence(id, a);
+        }
+        let music = PromptId(MUSIC.into());
+        if let Some(leg) = stops {
+            self.media(MediaCommand::Stop { leg });
+        }
+        if starts {
+            self.media(MediaCommand::Play { leg: party, prompt: music.clone(), repeat: true });
+        }
+        if a_hears && self.calls.get(&id).is_some_and(|call| call.sound == Sound::Nothing) {
+            self.play(id, music, true);
+        }
+        if !a_holds && !party_holds {
+            self.join(id, party);
+        }
+    }
+
+    /// Nobody holds any more, because the two part.
+    fn end_hold(&mut self, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let holders: Vec<_> = core::mem::take(&mut call.hold.holders).into_iter().collect();
+        let (a, music) = (call.a, call.hold.music.take());
+        for leg in holders {
+            self.fact(Fact::Held { call: id, leg, on: false });
+        }
+        if let Some(leg) = music {
+            self.media(MediaCommand::Stop { leg });
+        }
+        self.silence(id, a);
+    }
+
+    /// Whether two talk and nobody else is with them: the called party, or what stands against it.
+    fn talking_alone(&self, id: CallId) -> Result<LegId, CommandError> {
+        let call = self.calls.get(&id).ok_or(CommandError::NoCall(id))?;
+        match call.state {
+            State::Talking { leg } if call.room.is_none() && call.guests.is_empty() => Ok(leg),
+            State::Talking { .. } => {
+                Err(CommandError::NotNow { call: id, why: "others are in it: remove them first" })
+            }
+            _ => Err(CommandError::NotNow { call: id, why: "nobody talks with the caller" }),
+        }
+    }
+
+    pub(crate) fn hold_by_command(&mut self, id: CallId, on: bool) -> Result<(), CommandError> {
+        let party = self.talking_alone(id)?;
+        let holds = self.calls.get(&id).is_some_and(|call| call.hold.holders.contains(&party));
+        match (holds, on) {
+            (true, true) => Err(CommandError::NotNow { call: id, why: "it is on hold already" }),
+            (false, false) => Err(CommandError::NotNow { call: id, why: "it is not on hold" }),
+            _ => {
+                self.hold(id, party, on);
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends the caller to a number, as though the called party had dialled it.
+    pub(crate) fn transfer_by_command(
+        &mut self,
+        now: Time,
+        id: CallId,
+        to: Number,
+    ) -> Result<(), CommandError> {
+        let party = self.talking_alone(id)?;
+        let agent = self.legs.get(&party).and_then(|leg| leg.agent.clone());
+        let Some(call) = self.calls.get_mut(&id) else { return Err(CommandError::NoCall(id)) };
+        let origin = agent.map_or_else(|| call.origin.clone(), Origin::Agent);
+        let Some(route) = self.plan.route(&origin, &to) else {
+            return Err(CommandError::Invalid(alloc::format!("no route for {to}")));
+        };
+        call.number = route.rewrite(&to);
+        call.ring = Duration::from_secs(route.ring_seconds.into());
+        call.failover = route.failover.iter().cloned().collect();
+        call.hold.transferor = Some(party);
+        let target = route.to.clone();
+        self.fact(Fact::TransferAsked { call: id, leg: party, to });
+        self.end_hold(id);
+        self.go(now, id, target);
+        Ok(())
+    }
+
+    /// The caller has been taken on: whoever gave it away is let go.
+    pub(crate) fn transferred(&mut self, id: CallId) {
+        let Some(leg) = self.calls.get_mut(&id).and_then(|call| call.hold.transferor.take()) else { return };
+        self.fact(Fact::Transferred { call: id, leg });
+        self.release(leg, Cause::NORMAL_CLEARING);
+    }
+
+    /// The new party cannot be had: the caller goes back to whoever gave it away, if that one is still there.
+    pub(crate) fn give_back(&mut self, now: Time, id: CallId, cause: Cause) -> bool {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| !call.is_ending()) else { return false };
+        let Some(leg) = call.hold.transferor.take() else { return false };
+        let a = call.a;
+        call.enter(now, State::Talking { leg });
+        self.silence(id, a);
+        self.fact(Fact::TransferFailed { call: id, leg, cause });
+        self.join(id, leg);
+        true
+    }
+}

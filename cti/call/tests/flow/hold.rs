@@ -1,0 +1,127 @@
+//! Hold and transfer: who hears what, and who has the caller in the end.
+
+use crate::{bench::*, commands::talking};
+use demarc_call::{AgentEvent, CallCommand, CommandError, Output};
+use demarc_model::{Cause, Destination, LegEvent as E, LegId, MediaCommand as M, Number, PromptId};
+
+/// The party that the caller is sent to.
+const NEW: LegId = LegId(3);
+
+fn music(leg: LegId) -> Output {
+    Output::Media(M::Play { leg, prompt: PromptId("music".into()), repeat: true })
+}
+
+fn stop(leg: LegId) -> Output {
+    Output::Media(M::Stop { leg })
+}
+
+fn split() -> Output {
+    Output::Media(M::Split { leg: A })
+}
+
+fn join(b: LegId) -> Output {
+    Output::Media(M::Join { a: A, b })
+}
+
+fn transfer(bench: &mut Bench, to: &str) -> Result<Vec<Output>, CommandError> {
+    bench.command(CallCommand::Transfer { to: Number::from(to) })
+}
+
+/// The agent has sent the caller to the trunk, where it rings.
+fn ringing() -> Bench {
+    let mut bench = talking();
+    let over = Destination::Trunk { trunk: "carrier".into(), number: Number::from("301") };
+    assert_eq!(transfer(&mut bench, "0301").unwrap(), [split(), dial(3, over)]);
+    let ringback = Output::Media(M::Play { leg: A, prompt: PromptId("ringback".into()), repeat: true });
+    assert_eq!(bench.leg(NEW, E::Alerting), [ringback]);
+    bench
+}
+
+#[test]
+fn whoever_is_held_hears_music_until_nobody_holds() {
+    let mut bench = talking();
+    assert_eq!(bench.leg(B, E::Held(true)), [split(), music(A)]);
+    assert_eq!(bench.leg(B, E::Held(true)), [], "no news");
+    assert_eq!(bench.leg(A, E::Held(true)), [stop(A)], "the caller holds as well, and wants to hear nothing");
+    assert_eq!(bench.leg(B, E::Held(false)), [music(B)]);
+    assert_eq!(bench.leg(A, E::Held(false)), [stop(B), join(B)]);
+    let held = bench.facts_of("held");
+    assert_eq!(held.len(), 4);
+    assert_eq!(held[0], r#"{"fact":"held","call":1,"leg":1,"on":true}"#);
+}
+
+#[test]
+fn an_operator_holds_a_call_that_talks_and_no_other() {
+    let mut bench = talking();
+    assert!(matches!(bench.command(CallCommand::Unhold), Err(CommandError::NotNow { .. })));
+    assert_eq!(bench.command(CallCommand::Hold).unwrap(), [split(), music(A)]);
+    assert!(matches!(bench.command(CallCommand::Hold), Err(CommandError::NotNow { .. })));
+    assert_eq!(bench.command(CallCommand::Unhold).unwrap(), [stop(A), join(B)]);
+    let mut bench = Bench::new(plan());
+    bench.call("100");
+    assert!(
+        matches!(bench.command(CallCommand::Hold), Err(CommandError::NotNow { .. })),
+        "a menu talks to nobody"
+    );
+}
+
+#[test]
+fn a_call_that_is_held_may_end_at_either_side() {
+    for gone in [A, B] {
+        let mut bench = talking();
+        bench.leg(B, E::Held(true));
+        let other = if gone == A { B } else { A };
+        assert_eq!(bench.leg(gone, E::Released { cause: Cause(16) }), [stop(A), release(other, 16)]);
+        bench.leg(other, E::Released { cause: Cause(16) });
+        assert_eq!(bench.records.len(), 1);
+    }
+}
+
+#[test]
+fn a_caller_who_is_taken_on_elsewhere_is_let_go_by_the_agent() {
+    let mut bench = ringing();
+    assert_eq!(bench.leg(NEW, E::Answered), [release(B, 16), stop(A), join(NEW)]);
+    assert_eq!(bench.leg(B, E::Released { cause: Cause(16) }), [], "the caller talks on");
+    bench.leg(NEW, E::Released { cause: Cause(16) });
+    bench.leg(A, E::Released { cause: Cause(16) });
+    assert_eq!(bench.record().0, 16);
+    assert_eq!(bench.records[0].legs.len(), 3, "one call and its legs");
+    assert_eq!((bench.facts_of("transfer_asked").len(), bench.facts_of("transferred").len()), (1, 1));
+}
+
+#[test]
+fn a_caller_who_is_not_taken_on_is_back_with_the_agent() {
+    let mut bench = ringing();
+    assert_eq!(bench.leg(NEW, E::Released { cause: Cause(17) }), [stop(A), join(B)]);
+    let mut late = ringing();
+    assert_eq!(late.pass(61), [release(NEW, 16), stop(A), join(B)]);
+    assert_eq!(late.leg(NEW, E::Released { cause: Cause(16) }), []);
+    for bench in [&mut bench, &mut late] {
+        assert_eq!(bench.facts_of("transfer_failed").len(), 1);
+        assert_eq!(bench.leg(B, E::Released { cause: Cause(16) }), [split(), release(A, 16)]);
+        bench.leg(A, E::Released { cause: Cause(16) });
+        assert_eq!(bench.records.len(), 1);
+    }
+}
+
+#[test]
+fn a_transfer_goes_on_without_the_agent_and_then_nobody_takes_the_caller_back() {
+    let mut bench = ringing();
+    assert_eq!(bench.leg(B, E::Released { cause: Cause(16) }), []);
+    assert_eq!(bench.leg(NEW, E::Released { cause: Cause(17) }), [stop(A), release(A, 17)]);
+}
+
+#[test]
+fn a_held_caller_may_be_sent_to_a_menu_and_nowhere_without_a_route() {
+    let mut bench = talking();
+    bench.leg(B, E::Held(true));
+    assert!(matches!(transfer(&mut bench, "555"), Err(CommandError::Invalid(_))));
+    let told = transfer(&mut bench, "100").unwrap();
+    assert_eq!(told, [stop(A), release(B, 16), play("welcome", false)]);
+    assert!(
+        matches!(transfer(&mut bench, "100"), Err(CommandError::NotNow { .. })),
+        "a menu has the caller now"
+    );
+    bench.agent(AgentEvent::Gone);
+    assert_eq!(bench.leg(A, E::Released { cause: Cause(16) }), [stop(A)]);
+}
