@@ -162,6 +162,43 @@ fn a_caller_who_presses_two_talks_with_an_agent() {
 }
 
 #[test]
+fn an_agent_holds_the_caller_who_is_then_sent_elsewhere() {
+    let mut centre = Centre::open("agents-hold");
+    centre.exchange.rule("*", "answer", json!({}));
+    let mut agent = centre.agent("1001", "secret-1", Manner::Answer);
+    centre.wait_agent("1001", "idle");
+    centre.call_menu("a", "2");
+    agent.wait("CALL_ESTABLISHED");
+    let wait_hold = |centre: &Centre, on: bool| {
+        eventually("hold", || (centre.demarc.calls()[0]["on_hold"] == on).then_some(()));
+    };
+    agent.command("hold", "");
+    wait_hold(&centre, true);
+    agent.command("resume", "");
+    wait_hold(&centre, false);
+    agent.command("hold", "");
+    wait_hold(&centre, true);
+    let call = centre.demarc.calls()[0]["id"].to_string();
+    let refused = centre.demarc.try_command(&["transfer", &call, "9999"]);
+    assert_eq!(refused.status.code(), Some(1), "no route: {refused:?}");
+    centre.demarc.command(&["transfer", &call, "8123"]);
+    let there = centre.exchange.offered(1);
+    agent.wait("CALL_CLOSED");
+    centre.wait_agent("1001", "idle");
+    assert_eq!(centre.demarc.calls()[0]["state"], "talking");
+    centre.exchange.hang_up("a", 16);
+    assert_eq!(centre.exchange.cleared(&there).cause, 16);
+    let records = centre.close(1);
+    assert_eq!(
+        records[0]["legs"].as_array().map(Vec::len),
+        Some(3),
+        "one call and its legs: {:#}",
+        records[0]
+    );
+    assert_eq!((&records[0]["cause"], &records[0]["agent"]), (&json!(16), &Value::Null));
+}
+
+#[test]
 fn an_agent_who_does_not_answer_is_passed_over() {
     let mut centre = Centre::open("agents-no-answer");
     // 1001 is idle for longer, so it is asked first.
