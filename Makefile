@@ -7,7 +7,8 @@ SHELL := /bin/bash
 # What the build and the demo need, and what the peers of the tests need besides.
 BUILD := gcc libc6-dev make libopus-dev pkg-config
 DEMO := $(BUILD) espeak-ng asterisk-core-sounds-en-wav
-PEERS := libpri-dev libspandsp-dev libtiff-dev libopenr2-bin sip-tester baresip-core opus-tools tshark dahdi udev systemd coreutils python3-websockets
+# Python for the peers from PyPI; a NAT is made of network namespaces.
+PEERS := python3-venv nftables iproute2 procps util-linux libpri-dev libspandsp-dev libtiff-dev libopenr2-bin sip-tester baresip-core opus-tools tshark dahdi udev systemd coreutils python3-websockets
 # For a virtual machine with the genuine DAHDI driver.
 KERNEL := qemu-system-x86 cpio kmod binutils bzip2 libelf1
 
@@ -27,6 +28,7 @@ demo: packages-demo
 
 test: packages packages-kernel
 	@tests/fetch-dahdi-source.sh target/test-data/dahdi-source
+	@tests/install-python.sh target/test-data/python
 	@echo "== building"
 	cargo build --workspace --locked --bins
 	cargo test --workspace --locked --no-run

@@ -4,7 +4,7 @@ use crate::{eventually, place, process::Process};
 use serde_json::{Value, json};
 use std::{
     io::{Read, Write},
-    net::TcpStream,
+    net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
     process::Command,
     sync::{Arc, Mutex},
@@ -17,6 +17,23 @@ pub enum Manner {
     Answer,
     /// Rings until it is told what to do.
     Ring,
+}
+
+/// How a telephone is set up.
+#[derive(Clone, Debug)]
+pub struct Setup<'a> {
+    /// The agent's number and password.
+    pub agent: (&'a str, &'a str),
+    /// Where Demarc is, `IP:PORT`.
+    pub server: String,
+    /// The telephone's own address.
+    pub bind: Ipv4Addr,
+    /// What it does with a call.
+    pub manner: Manner,
+    /// What it says: a WAV file of 8 kHz, 16 bit, mono.
+    pub voice: &'a Path,
+    /// Whether it takes calls with SRTP only.
+    pub srtp: bool,
 }
 
 /// A running telephone. It records what it hears and what it says as WAV files in its directory.
@@ -36,6 +53,13 @@ impl Agent {
         agent
     }
 
+    /// Starts a telephone and waits until it is registered.
+    pub fn start_as(setup: &Setup<'_>, logs: &Path) -> Self {
+        let mut agent = Self::begin(setup, logs);
+        agent.wait_said("200 OK");
+        agent
+    }
+
     /// Starts the telephone without waiting for its registration.
     pub fn start_unregistered(
         id: &str,
@@ -45,11 +69,17 @@ impl Agent {
         voice: &Path,
         logs: &Path,
     ) -> Self {
+        let (agent, server) = ((id, password), format!("127.0.0.1:{sip_port}"));
+        Self::begin(&Setup { agent, server, bind: Ipv4Addr::LOCALHOST, manner, voice, srtp: false }, logs)
+    }
+
+    fn begin(setup: &Setup<'_>, logs: &Path) -> Self {
+        let id = setup.agent.0;
         let dir = logs.join(format!("agent-{id}"));
         let _none_there = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).expect("logs are writable");
         let control_port = place::free_port();
-        write_files(&dir, id, password, sip_port, control_port, manner, voice);
+        write_files(&dir, setup, control_port);
         let mut command = Command::new("stdbuf");
         command.args(["-oL", "baresip", "-4", "-f"]).arg(&dir);
         let mut process = Process::start(&format!("agent-{id}"), &mut command, logs);
@@ -108,26 +138,20 @@ impl Agent {
     }
 }
 
-fn write_files(
-    dir: &Path,
-    id: &str,
-    password: &str,
-    sip_port: u16,
-    control: u16,
-    manner: Manner,
-    voice: &Path,
-) {
-    let answer = if manner == Manner::Answer { "auto" } else { "manual" };
+fn write_files(dir: &Path, setup: &Setup<'_>, control: u16) {
+    let Setup { agent: (id, password), server, bind, manner, voice, srtp } = setup;
+    let answer = if *manner == Manner::Answer { "auto" } else { "manual" };
+    let encryption = if *srtp { "mediaenc=srtp-mand;" } else { "" };
     let account = format!(
-        "<sip:{id}@127.0.0.1:{sip_port};transport=udp>;auth_user={id};auth_pass={password};answermode={answer};\
-         audio_codecs=PCMA;regint=60;ptime=20\n"
+        "<sip:{id}@{server};transport=udp>;auth_user={id};auth_pass={password};answermode={answer};\
+         {encryption}audio_codecs=PCMA;regint=60;ptime=20\n"
     );
     let dir_text = dir.display();
     let config = format!(
-        "poll_method epoll\nnet_interface 127.0.0.1\nsip_listen 127.0.0.1:{}\naudio_path /usr/share/baresip\n\
+        "poll_method epoll\nnet_interface {bind}\nsip_listen {bind}:{}\naudio_path /usr/share/baresip\n\
          audio_source aufile,{}\naudio_player aubridge,ear\naudio_alert aubridge,bell\n\
          audio_level no\naudio_buffer 20-160\nrtp_ports 6000-9998\nmodule_path /usr/lib/baresip/modules\n\
-         module g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\nmodule_tmp uuid.so\n\
+         module g711.so\nmodule srtp.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\nmodule_tmp uuid.so\n\
          module_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\n\
          snd_path {dir_text}\n",
         sip_port_of_its_own(),

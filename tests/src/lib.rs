@@ -7,6 +7,8 @@ pub mod agent;
 pub mod api;
 pub mod capture;
 pub mod exchange;
+pub mod nat;
+pub mod pjsua;
 pub mod place;
 pub mod process;
 pub mod programs;

@@ -33,12 +33,21 @@ pub struct Sipp {
     pause_ms: u32,
     rate: u32,
     tcp: bool,
+    echo: Option<u16>,
 }
 
 impl Sipp {
     /// A scenario by its file name without `.xml`, on a local port.
     pub fn new(scenario: &str, port: u16) -> Self {
-        Self { scenario: scenario.to_owned(), port, status: 486, pause_ms: 500, rate: 10, tcp: false }
+        Self {
+            scenario: scenario.to_owned(),
+            port,
+            status: 486,
+            pause_ms: 500,
+            rate: 10,
+            tcp: false,
+            echo: None,
+        }
     }
 
     /// The status that stands for `@STATUS@`.
@@ -63,6 +72,12 @@ impl Sipp {
     #[must_use]
     pub fn tcp(self) -> Self {
         Self { tcp: true, ..self }
+    }
+
+    /// Sends back all sound that comes to this port.
+    #[must_use]
+    pub fn echo(self, port: u16) -> Self {
+        Self { echo: Some(port), ..self }
     }
 
     /// Takes calls: one for each of `calls`, in this order.
@@ -90,6 +105,9 @@ impl Sipp {
         }
         if self.tcp {
             command.args(["-t", if to_port.is_some() { "t1" } else { "tn" }]);
+        }
+        if let Some(port) = self.echo {
+            command.args(["-rtp_echo", "-mp", &port.to_string()]);
         }
         if let Some(port) = to_port {
             command.arg(format!("127.0.0.1:{port}"));

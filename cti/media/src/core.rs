@@ -14,7 +14,7 @@ use crate::{
     remote::RtpRemote,
     rtcp,
     rtp::RtpPort,
-    shared::{Routes, SharedPort},
+    shared::{FarEnd, Routes, SharedPort},
     socket::Socket,
     stats::{Snapshot, Totals},
 };
@@ -23,7 +23,7 @@ use programs::Programs;
 use std::{
     collections::{BTreeMap, VecDeque},
     hash::{BuildHasher, RandomState},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
@@ -61,6 +61,8 @@ impl Default for CoreConfig {
 
 /// Octets of a datagram that are looked at; sound of 60 ms with all headers fits.
 pub(crate) const DATAGRAM: usize = 1500;
+/// Addresses of asymmetric peers that wait to be told.
+const ASYMMETRIC: usize = 16;
 /// A leg that has nothing to do is looked at once in so many ticks.
 const SELDOM: usize = 32;
 
@@ -84,6 +86,7 @@ pub struct Core {
     conferences: Conferences,
     programs: Programs,
     routes: Routes,
+    asymmetric: VecDeque<IpAddr>,
 }
 
 impl Core {
@@ -106,6 +109,7 @@ impl Core {
             conferences: Conferences::default(),
             programs: Programs::default(),
             routes: Routes::default(),
+            asymmetric: VecDeque::with_capacity(ASYMMETRIC),
         }
     }
 
@@ -171,7 +175,7 @@ impl Core {
         let mut rtp = RtpPort::new(socket, remote, self.random());
         (rtp.watched, rtp.shared) = (true, Some(port));
         if let Some(place) = self.attach_port(now, leg, rtp) {
-            self.routes.add(port, remote.address, place);
+            self.routes.add(port, &FarEnd::told(&remote), place);
         }
     }
 
@@ -179,7 +183,7 @@ impl Core {
     pub fn datagram(&mut self, now: Time, port: SharedPort, from: SocketAddr, datagram: &mut [u8]) {
         let Some(place) = self.meant(port, from, datagram) else {
             self.totals.unrouted += 1;
-            return;
+            return self.note_ambiguous(port, from);
         };
         let Some(mut leg) = self.legs[place].take() else { return };
         let peer = leg.peer.and_then(|peer| self.legs[peer].as_deref_mut());
@@ -189,9 +193,11 @@ impl Core {
         if before != after
             && let (Some((_, before)), Some((_, after))) = (before, after)
         {
-            self.routes.remove(port, before, place);
-            self.routes.add(port, after[0], place);
-            self.routes.follow(port, after[1], place);
+            self.routes.remove(port, &before, place);
+            self.routes.add(port, &after, place);
+            if after.is.port() != after.signalled.port() {
+                self.note_asymmetric(after.is.ip());
+            }
         }
         self.put_back(place, leg);
     }
@@ -250,6 +256,25 @@ impl Core {
         }
     }
 
+    /// Addresses of peers that do not send from the port at which they hear, once each time it is seen; they are better
+    /// not given a shared port. At most a few wait; what is missed is seen again.
+    pub fn poll_asymmetric(&mut self) -> Option<IpAddr> {
+        self.asymmetric.pop_front()
+    }
+
+    fn note_asymmetric(&mut self, ip: IpAddr) {
+        if self.asymmetric.len() < ASYMMETRIC && !self.asymmetric.contains(&ip) {
+            self.asymmetric.push_back(ip);
+        }
+    }
+
+    /// A packet that could be for several legs: none of them can be told apart by where it comes from.
+    fn note_ambiguous(&mut self, port: SharedPort, from: SocketAddr) {
+        if self.routes.find(port, from).len() > 1 {
+            self.note_asymmetric(from.ip());
+        }
+    }
+
     /// Something waits in the socket of the leg at this place.
     pub fn readable(&mut self, now: Time, place: usize) {
         let Some(mut leg) = self.legs.get_mut(place).and_then(Option::take) else { return };
@@ -285,8 +310,10 @@ impl Core {
             _ => self.refuse(),
         }
         if let (Some(place), Some((port, before))) = (place, before) {
-            self.routes.remove(port, before, place);
-            self.routes.add(port, remote.address, place);
+            self.routes.remove(port, &before, place);
+            if let Some((_, after)) = self.leg(leg).and_then(|leg| leg.shared()) {
+                self.routes.add(port, &after, place);
+            }
         }
     }
 
@@ -298,9 +325,9 @@ impl Core {
         self.detach_program(leg);
         let place = self.places.remove(&leg);
         if let Some(place) = place
-            && let Some((port, remotes)) = self.legs[place].as_ref().and_then(|leg| leg.shared())
+            && let Some((port, far)) = self.legs[place].as_ref().and_then(|leg| leg.shared())
         {
-            self.routes.remove(port, remotes, place);
+            self.routes.remove(port, &far, place);
         }
         if let Some(mut leg) = place.and_then(|place| self.legs[place].take()) {
             leg.goodbye(self.now);

@@ -19,7 +19,7 @@ use demarc_board::BearerChannel;
 use demarc_model::{ChannelNo, Digit, LegId, MediaCommand, MediaEvent, Time};
 use std::{
     io,
-    net::UdpSocket,
+    net::{IpAddr, UdpSocket},
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
@@ -45,6 +45,8 @@ pub struct EngineConfig {
     pub prompts: Arc<PromptLibrary>,
     /// The directory that recordings are written to; without it, none can be made.
     pub recordings: Option<PathBuf>,
+    /// Where addresses of peers are told that do not send from the port at which they hear; never waited for.
+    pub asymmetric: Option<SyncSender<IpAddr>>,
 }
 
 impl Default for EngineConfig {
@@ -56,6 +58,7 @@ impl Default for EngineConfig {
             real_time_priority: Some(10),
             prompts: Arc::new(PromptLibrary::default()),
             recordings: None,
+            asymmetric: None,
         }
     }
 }
@@ -284,6 +287,10 @@ fn run(
                 return;
             }
             core.tick(now);
+            while let Some(ip) = core.poll_asymmetric() {
+                // A full queue loses it until it is seen again.
+                let _ = config.asymmetric.as_ref().map(|told| told.try_send(ip));
+            }
         }
         ports.flush(&mut core);
         tell(&mut core, &mut events);

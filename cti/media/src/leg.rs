@@ -8,7 +8,7 @@ use crate::{
     quality::Quality,
     remote::Codec,
     rtp::{Arrival, Kind, Path, RtpPort, Taken},
-    shared::SharedPort,
+    shared::{FarEnd, SharedPort},
     source::QUIET,
     stats::LegStats,
 };
@@ -88,10 +88,12 @@ impl Leg {
         }
     }
 
-    /// The shared port of the leg, with where its far end was signalled to be and where it is.
-    pub fn shared(&self) -> Option<(SharedPort, [SocketAddr; 2])> {
+    /// The shared port of the leg, with where its far end is.
+    pub fn shared(&self) -> Option<(SharedPort, FarEnd)> {
         let Port::Rtp(rtp) = &self.port else { return None };
-        rtp.shared.map(|port| (port, [rtp.source().signalled(), rtp.source().target()]))
+        let source = rtp.source();
+        let far = FarEnd { signalled: source.signalled(), is: source.target(), also: source.also() };
+        rtp.shared.map(|port| (port, far))
     }
 
     /// The source (SSRC) of the leg's stream, once it is known.

@@ -48,7 +48,7 @@ pub use program::{ProgramBounds, ProgramEnd, ProgramSound, program};
 pub use prompts::{Prompt, PromptError, PromptLibrary, read_wav};
 pub use quality::{FarEnd, Quality};
 pub use record::{Finished, RecordError, Recorder, repair};
-pub use remote::{Codec, Direction, Rtcp, RtpRemote};
+pub use remote::{Codec, Direction, Latch, Rtcp, RtpRemote};
 pub use shared::SharedPort;
 pub use socket::Socket;
 pub use srtp::{SrtpKey, SrtpKeys, SrtpSocket, SrtpSuite};

@@ -2,6 +2,7 @@
 
 use crate::shared::SharedPort;
 use std::{
+    collections::BTreeSet,
     io,
     net::{IpAddr, SocketAddr, UdpSocket},
     ops::RangeInclusive,
@@ -68,7 +69,11 @@ pub struct RtpPorts {
     next: AtomicU32,
     shared: Vec<SocketAddr>,
     next_shared: AtomicU32,
+    apart: BTreeSet<IpAddr>,
 }
+
+/// Addresses remembered that get ports of their own; with a further one the lowest is forgotten, until it is seen again.
+const APART: usize = 1024;
 
 impl RtpPorts {
     /// Ports of `ip` within `range`; an odd first port is rounded up.
@@ -82,6 +87,7 @@ impl RtpPorts {
             next: AtomicU32::new(0),
             shared: Vec::new(),
             next_shared: AtomicU32::new(0),
+            apart: BTreeSet::new(),
         }
     }
 
@@ -110,6 +116,23 @@ impl RtpPorts {
         }
         let turn = self.next_shared.fetch_add(1, Ordering::Relaxed) as usize % self.shared.len();
         Ok(RtpSocket::Shared(SharedPort(turn as u16), self.shared[turn]))
+    }
+
+    /// From now on a peer there gets ports of its own: it does not send from where it hears, so that two of its calls at
+    /// one port could not be told apart.
+    pub fn keep_apart(&mut self, peer: IpAddr) {
+        self.apart.insert(peer);
+        if self.apart.len() > APART {
+            self.apart.pop_first();
+        }
+    }
+
+    /// The same as [`RtpPorts::next`] for a leg whose peer is there.
+    pub fn next_for(&self, peer: Option<IpAddr>) -> Result<RtpSocket, PortsError> {
+        match peer {
+            Some(ip) if self.apart.contains(&ip) => self.allocate().map(RtpSocket::Own),
+            _ => self.next(),
+        }
     }
 
     /// A bound socket that never blocks. Ports are given in turn, so a port just closed rests as long as it can.
@@ -146,6 +169,16 @@ mod tests {
         assert!(matches!(error, PortsError::Exhausted { first: 42_002, last: 42_006, .. }), "{error}");
         let freed = held.pop().unwrap().local_addr().unwrap();
         assert_eq!(ports.allocate().unwrap().local_addr().unwrap(), freed);
+    }
+
+    #[test]
+    fn peers_that_are_kept_apart_share_no_port() {
+        let mut ports = RtpPorts::new(Ipv4Addr::LOCALHOST.into(), 42_031..=42_039);
+        let _shared = ports.share(1).unwrap();
+        let peer = |n| Some(IpAddr::from([192, 0, 2, n]));
+        ports.keep_apart(IpAddr::from([192, 0, 2, 1]));
+        let own = |peer| matches!(ports.next_for(peer).unwrap(), RtpSocket::Own(_));
+        assert_eq!([peer(1), peer(2), None].map(own), [true, false, false]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::srtp::SrtpKeys;
 use demarc_dsp::ulaw_to_alaw;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// What an RTP stream carries. Codecs without a static payload type (RFC 3551, table 4) have the agreed one with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,12 +94,26 @@ pub enum Rtcp {
     At(SocketAddr),
 }
 
+/// From where else than the signalled IP address the first packet of a stream may come. It decides: from then on only its
+/// own IP address and the signalled one count. Packets of SRTP prove whose they are, and may come from anywhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Latch {
+    /// From nowhere else.
+    #[default]
+    Signalled,
+    /// From this address, too: the one that the signalling comes from, where a NAT stands before the peer.
+    Also(IpAddr),
+    /// From anywhere of the same address family; for peers whose packets come from a place that nobody tells of.
+    Any,
+}
+
 /// The other end of an RTP stream as SDP told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RtpRemote {
-    /// Where to send. Packets are taken from this IP address only; when they come from another port of it, sending
-    /// follows them there (symmetric RTP, RFC 4961).
+    /// Where to send, until packets come: sending follows them to where they come from (symmetric RTP, RFC 4961).
     pub address: SocketAddr,
+    /// From where packets are taken besides.
+    pub latch: Latch,
     /// What to send. Both G.711 laws are taken from the peer, whichever it chooses.
     pub codec: Codec,
     /// The payload type of `telephone-event/8000` (RFC 4733) when it was agreed. Without it, digits are looked for in
@@ -118,6 +132,7 @@ impl RtpRemote {
     pub const fn new(address: SocketAddr, codec: Codec) -> RtpRemote {
         RtpRemote {
             address,
+            latch: Latch::Signalled,
             codec,
             dtmf_payload_type: None,
             direction: Direction::Both,

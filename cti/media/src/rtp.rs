@@ -101,7 +101,7 @@ impl RtpPort {
         RtpPort {
             socket: Box::new(SrtpSocket::new(socket, remote.srtp.as_ref())),
             remote,
-            source: Source::new(remote.address),
+            source: Source::new(&remote),
             jitter: Jitter::new(),
             events_in: EventReceiver::default(),
             events_out: EventSender::default(),
@@ -139,9 +139,9 @@ impl RtpPort {
     }
 
     pub fn update(&mut self, remote: RtpRemote) {
-        if remote.address != self.remote.address {
+        if (remote.address, remote.latch) != (self.remote.address, self.remote.latch) {
             self.socket.hold(None);
-            self.source = Source::new(remote.address);
+            self.source = Source::new(&remote);
             self.control_from = None;
         }
         if remote.srtp != self.remote.srtp {

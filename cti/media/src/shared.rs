@@ -8,9 +8,11 @@ use crate::{
     MAX_STRETCH,
     core::{Core, DATAGRAM},
     mmsg::Batch,
+    remote::RtpRemote,
     rtcp::is_rtcp,
     sender::HEADER,
     socket::Socket,
+    source::Source,
     sys,
     watch::Watch,
 };
@@ -18,6 +20,7 @@ use demarc_model::{LegId, Time};
 use std::{
     cell::RefCell,
     collections::HashMap,
+    hash::Hash,
     io,
     net::{IpAddr, SocketAddr, UdpSocket},
     rc::Rc,
@@ -164,6 +167,29 @@ fn above(mut address: SocketAddr) -> Option<UdpSocket> {
     socket.set_nonblocking(true).ok().map(|()| socket)
 }
 
+/// Where the other end of a leg is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FarEnd {
+    /// Where it said that it would be.
+    pub signalled: SocketAddr,
+    /// Where its packets come from; where it said, before any came.
+    pub is: SocketAddr,
+    /// From where the first may come besides.
+    pub also: Option<IpAddr>,
+}
+
+impl FarEnd {
+    /// What was told of a leg that has heard nothing yet.
+    pub fn told(remote: &RtpRemote) -> FarEnd {
+        let source = Source::new(remote);
+        FarEnd { signalled: remote.address, is: remote.address, also: source.also() }
+    }
+
+    fn ips(&self) -> impl Iterator<Item = IpAddr> {
+        [self.signalled.ip(), self.is.ip()].into_iter().chain(self.also)
+    }
+}
+
 /// Which places of legs could be meant.
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
@@ -172,37 +198,23 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
-    /// A leg whose far end was signalled to be there.
-    pub fn add(&mut self, port: SharedPort, remote: SocketAddr, place: usize) {
-        self.exact.entry((port, remote)).or_default().push(place);
-        self.by_ip.entry((port, remote.ip())).or_default().push(place);
-    }
-
-    /// A leg whose far end sends from another port of its address.
-    pub fn follow(&mut self, port: SharedPort, from: SocketAddr, place: usize) {
-        let places = self.exact.entry((port, from)).or_default();
-        if !places.contains(&place) {
-            places.push(place);
+    /// A leg, and where its packets may come from.
+    pub fn add(&mut self, port: SharedPort, far: &FarEnd, place: usize) {
+        for address in [far.signalled, far.is] {
+            put(self.exact.entry((port, address)).or_default(), place);
+        }
+        for ip in far.ips() {
+            put(self.by_ip.entry((port, ip)).or_default(), place);
         }
     }
 
     /// The leg is gone, or has another far end.
-    pub fn remove(&mut self, port: SharedPort, remotes: [SocketAddr; 2], place: usize) {
-        for remote in remotes {
-            let key = (port, remote);
-            if let Some(places) = self.exact.get_mut(&key) {
-                places.retain(|other| *other != place);
-                if places.is_empty() {
-                    self.exact.remove(&key);
-                }
-            }
+    pub fn remove(&mut self, port: SharedPort, far: &FarEnd, place: usize) {
+        for address in [far.signalled, far.is] {
+            take(&mut self.exact, (port, address), place);
         }
-        let key = (port, remotes[0].ip());
-        if let Some(places) = self.by_ip.get_mut(&key) {
-            places.retain(|other| *other != place);
-            if places.is_empty() {
-                self.by_ip.remove(&key);
-            }
+        for ip in far.ips() {
+            take(&mut self.by_ip, (port, ip), place);
         }
     }
 
@@ -211,5 +223,20 @@ impl Routes {
         let exact = self.exact.get(&(port, from));
         let found = exact.or_else(|| self.by_ip.get(&(port, from.ip())));
         found.map_or(&[], Vec::as_slice)
+    }
+}
+
+fn put(places: &mut Vec<usize>, place: usize) {
+    if !places.contains(&place) {
+        places.push(place);
+    }
+}
+
+fn take<K: Hash + Eq>(map: &mut HashMap<K, Vec<usize>>, key: K, place: usize) {
+    if let Some(places) = map.get_mut(&key) {
+        places.retain(|other| *other != place);
+        if places.is_empty() {
+            map.remove(&key);
+        }
     }
 }

@@ -1,18 +1,25 @@
 //! Where packets of a stream may come from.
 
+use crate::remote::{Latch, RtpRemote};
 use demarc_model::Time;
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 /// After so long without a packet, another port of the same address, or another SSRC, may take over at once.
 pub(crate) const QUIET: Duration = Duration::from_millis(500);
 /// Packets in a row that another SSRC needs while the old one may still be there (RFC 3550, A.1: MIN_SEQUENTIAL).
 const PROBATION: u8 = 2;
 
-/// Decides which packets belong to a stream. The first port of the signalled IP address that sends a valid packet is
-/// held to; no packet from another IP address ever counts.
+/// Decides which packets belong to a stream. The first that comes from where one may come from is held to: its IP address
+/// and the signalled one are the only ones that count from then on, and its port until nothing comes from it for a while.
 #[derive(Debug)]
 pub(crate) struct Source {
     signalled: SocketAddr,
+    latch: Latch,
+    /// Packets are authentic when they get here.
+    proven: bool,
     latched: Option<SocketAddr>,
     ssrc: Option<u32>,
     candidate: Option<(u32, u8)>,
@@ -31,8 +38,9 @@ pub(crate) enum Verdict {
 }
 
 impl Source {
-    pub fn new(signalled: SocketAddr) -> Source {
-        Source { signalled, latched: None, ssrc: None, candidate: None, last: Time::ZERO }
+    pub fn new(remote: &RtpRemote) -> Source {
+        let (signalled, latch, proven) = (remote.address, remote.latch, remote.srtp.is_some());
+        Source { signalled, latch, proven, latched: None, ssrc: None, candidate: None, last: Time::ZERO }
     }
 
     /// Where to send: to where packets come from, once they do.
@@ -45,6 +53,25 @@ impl Source {
         self.signalled
     }
 
+    /// An IP address that packets may come from besides the signalled one.
+    pub fn also(&self) -> Option<IpAddr> {
+        match self.latch {
+            Latch::Also(ip) => Some(ip),
+            Latch::Signalled | Latch::Any => None,
+        }
+    }
+
+    /// Whether a packet may come from there at all.
+    fn admits(&self, from: SocketAddr) -> bool {
+        let family = from.is_ipv4() == self.signalled.is_ipv4();
+        let known = from.ip() == self.signalled.ip() || self.also() == Some(from.ip());
+        match self.latched {
+            _ if self.proven => family,
+            Some(latched) => from.ip() == latched.ip() || from.ip() == self.signalled.ip(),
+            None => family && (known || self.latch == Latch::Any),
+        }
+    }
+
     /// The source of the stream, once there is one.
     pub fn ssrc(&self) -> Option<u32> {
         self.ssrc
@@ -54,7 +81,7 @@ impl Source {
     pub fn judge(&mut self, now: Time, from: SocketAddr, ssrc: u32) -> Verdict {
         let quiet = now.since(self.last) >= QUIET;
         let held = self.latched.is_some_and(|latched| latched != from && from != self.signalled && !quiet);
-        if from.ip() != self.signalled.ip() || held {
+        if held || !self.admits(from) {
             return Verdict::Foreign;
         }
         let verdict = if self.ssrc == Some(ssrc) { Verdict::Ours } else { Verdict::NewStream };
@@ -76,7 +103,54 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Codec, SrtpKey, SrtpKeys, SrtpSuite};
     use Verdict::{Foreign, NewStream, Ours};
+
+    fn remote() -> RtpRemote {
+        RtpRemote::new("192.0.2.1:4000".parse().unwrap(), Codec::Pcma)
+    }
+
+    /// What a stream takes: from where, in turn, 20 ms apart, all of one SSRC; and where it sends to then.
+    fn taken(remote: RtpRemote, rows: &[(&str, bool, &str)]) {
+        let mut source = Source::new(&remote);
+        for (at, (from, ours, target)) in rows.iter().enumerate() {
+            let now = Time::from_millis(1000 + at as u64 * 20);
+            let verdict = source.judge(now, from.parse().unwrap(), 7);
+            assert_eq!(verdict != Foreign, *ours, "packet {at} from {from}, {remote:?}");
+            assert_eq!(source.target(), target.parse().unwrap(), "packet {at} from {from}");
+        }
+    }
+
+    #[test]
+    fn the_first_packet_from_where_one_may_come_decides() {
+        let (nat, other, v6) = ("198.51.100.9:6000", "203.0.113.5:4000", "[2001:db8::1]:4000");
+        let told = "192.0.2.1:4000";
+        taken(remote(), &[(nat, false, told), (told, true, told), (nat, false, told)]);
+        let also = RtpRemote { latch: Latch::Also("198.51.100.9".parse().unwrap()), ..remote() };
+        taken(also, &[(other, false, told), (nat, true, nat), (other, false, nat), (told, true, told)]);
+        taken(also, &[(told, true, told), (nat, false, told)]); // it is no longer needed
+        let any = RtpRemote { latch: Latch::Any, ..remote() };
+        taken(any, &[(v6, false, told), (other, true, other), (nat, false, other), (other, true, other)]);
+    }
+
+    #[test]
+    fn packets_that_prove_themselves_come_from_anywhere_but_one_place_at_a_time() {
+        let key = SrtpKey::new(&[1; 30]);
+        let keys = SrtpKeys { suite: SrtpSuite::AesCm128HmacSha1_80, ours: key, theirs: key };
+        let (nat, other) = ("198.51.100.9:6000", "203.0.113.5:4000");
+        let secure = RtpRemote { srtp: Some(keys), ..remote() };
+        taken(
+            secure,
+            &[("[2001:db8::1]:4000", false, "192.0.2.1:4000"), (nat, true, nat), (other, false, nat)],
+        );
+        let mut source = Source::new(&secure);
+        source.judge(Time::from_millis(0), nat.parse().unwrap(), 7);
+        assert_eq!(source.judge(Time::from_millis(600), other.parse().unwrap(), 7), Ours, "it moved");
+        let mut source = Source::new(&RtpRemote { latch: Latch::Any, ..remote() });
+        source.judge(Time::from_millis(0), nat.parse().unwrap(), 7);
+        let thief = source.judge(Time::from_millis(600), other.parse().unwrap(), 7);
+        assert_eq!(thief, Foreign, "in the clear nobody else may take it, however quiet it is");
+    }
 
     #[test]
     fn only_the_signalled_address_is_heard_and_its_port_followed() {
@@ -94,7 +168,7 @@ mod tests {
             (600, "192.0.2.1:7000", 9, NewStream, "192.0.2.1:7000"), // quiet for long
             (610, "192.0.2.2:7000", 9, Foreign, "192.0.2.1:7000"),
         ];
-        let mut source = Source::new("192.0.2.1:4000".parse().unwrap());
+        let mut source = Source::new(&remote());
         for (ms, from, ssrc, verdict, target) in rows {
             assert_eq!(source.judge(Time::from_millis(ms), from.parse().unwrap(), ssrc), verdict, "at {ms}");
             assert_eq!(source.target(), target.parse().unwrap(), "at {ms}");

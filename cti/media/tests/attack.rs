@@ -37,6 +37,8 @@ fn foreign_broken_and_lying_packets_change_nothing_that_is_heard() {
             world.net.arrives_from(noise(9, at), "203.0.113.5:4000"); // from elsewhere, with the right SSRC and number
             world.net.arrives_from(noise(9, at + 1), "192.0.2.7:4444"); // from another port of the peer's address
             world.net.arrives(noise(at as u32 + 1000, at)); // a new SSRC each time
+            let large = [&noise(at as u32 + 9000, at)[..], &[0x2A; 1300]].concat(); // more than any codec fills
+            world.net.arrives(large);
             world.net.arrives(good[..11].to_vec());
             world.net.arrives([&good[..], &[0x2A; 1300]].concat()[..12].to_vec()); // a header and nothing
             let mut liar = noise(9, at);
@@ -80,11 +82,16 @@ fn flood(to: SocketAddr, stop: &AtomicBool, sent: &AtomicU64) {
 
 #[test]
 fn a_flood_at_a_calls_port_does_not_harm_the_call() {
+    flooded(RtpPorts::new("127.0.0.1".parse().unwrap(), 42_200..=42_300), 0);
+}
+
+/// A call by ports of which so many are shared; a quarter of the way on, a flood at one of them begins.
+fn flooded(mut ports: RtpPorts, shared: u16) {
     let engine = Engine::spawn(EngineConfig::default(), Box::new(|_| {})).unwrap();
-    let ports = RtpPorts::new("127.0.0.1".parse().unwrap(), 42_200..=42_300);
+    ports.share(shared).unwrap().into_iter().for_each(|socket| engine.add_shared(socket).unwrap());
     let phones = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
     let near = [0, 1].map(|n: usize| {
-        let ours = ports.allocate().unwrap();
+        let ours = ports.next().unwrap();
         let near = ours.local_addr().unwrap();
         let remote = RtpRemote::new(phones[n].local_addr().unwrap(), Codec::Pcma);
         engine.attach_rtp(LegId(n as u64), ours, remote).unwrap();

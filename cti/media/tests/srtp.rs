@@ -34,7 +34,11 @@ fn both_sides_are_heard_and_nothing_is_in_the_clear() {
         let (sealed, _) = air.sent().pop().unwrap();
         assert_eq!(sealed.len(), 12 + BLOCK + 10);
         wire.arrives(sealed.clone());
-        wire.arrives(sealed); // replayed
+        wire.arrives(sealed.clone()); // replayed
+        let mut tampered = sealed;
+        tampered[3] ^= 1; // the next number, which is not there yet
+        tampered[40] ^= 1;
+        wire.arrives(tampered);
         wire.arrives(packet(8, 500 + at as u16, 9, 9, &[1; BLOCK])); // in the clear
         world.step(true);
     }
@@ -52,7 +56,7 @@ fn both_sides_are_heard_and_nothing_is_in_the_clear() {
     let part = said.concat();
     assert!(got.windows(part.len()).any(|w| w == part), "the telephone hears the line");
     let stats = world.core.snapshot().legs.into_iter().find(|(leg, _)| *leg == PHONE).unwrap().1;
-    assert_eq!((stats.packets_in, stats.malformed), (100, 200), "replays and plain packets are dropped");
+    assert_eq!((stats.packets_in, stats.malformed), (100, 300), "what is not authentic is dropped");
 }
 
 /// New keys within a call (RFC 4568, section 7.1.4): what was on its way with the old ones still counts, but none of it

@@ -23,10 +23,13 @@ use demarc_sip::{Endpoint, Network, SrtpPolicy, Trunk, User};
 use demarc_store::{Reader, Store, StoreError};
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     num::NonZeroU32,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender},
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -105,7 +108,8 @@ pub async fn start(config: &Config, base: &Path, devices: Arc<dyn Devices>) -> R
     let sockets = sip::bind(&config.listeners()).await?;
     let clock = Clock::start();
     let (inputs, receiver) = Inputs::channel();
-    let media = start_media(config, base, &inputs)?;
+    let (asymmetric, peers) = std::sync::mpsc::sync_channel(64);
+    let media = start_media(config, base, &inputs, asymmetric)?;
     let boards = open_boards(config, &*devices, &media)?;
     let (mut store, next_call, reader) = open_store(config)?;
     let mut facts = vec![Fact::Started { version: env!("CARGO_PKG_VERSION").into() }];
@@ -118,7 +122,7 @@ pub async fn start(config: &Config, base: &Path, devices: Arc<dyn Devices>) -> R
         |(opened, config): (Opened, config::Span)| start_span(opened, &config, &devices, &shared, &mut tasks);
     let spans = boards.into_iter().map(start).collect::<Result<Vec<_>, _>>()?;
     let sip_address = sockets.udp_address();
-    let sip_side = start_sip(config, sockets, &shared, &mut tasks)?;
+    let sip_side = start_sip(config, sockets, &shared, peers, &mut tasks)?;
 
     let (programs, clients) = start_programs(config, &shared, &mut tasks);
 
@@ -187,10 +191,16 @@ fn plan(config: &Config) -> demarc_call::Plan {
     }
 }
 
-fn start_media(config: &Config, base: &Path, inputs: &Inputs) -> Result<EngineHandle, ServeError> {
+fn start_media(
+    config: &Config,
+    base: &Path,
+    inputs: &Inputs,
+    asymmetric: SyncSender<IpAddr>,
+) -> Result<EngineHandle, ServeError> {
     let library = prompts::load(config, base)?;
     let mut engine = EngineConfig { prompts: Arc::new(library), ..EngineConfig::default() };
     engine.recordings = config.recordings();
+    engine.asymmetric = Some(asymmetric);
     engine.core.silent_after = Duration::from_secs(config.rtp.timeout_seconds.into());
     let inputs = inputs.clone();
     let media = Engine::spawn(engine, Box::new(move |event| inputs.offer(Input::Media(event))))?;
@@ -283,6 +293,7 @@ fn start_sip(
     config: &Config,
     sockets: sip::Sockets,
     shared: &Shared,
+    asymmetric: Receiver<IpAddr>,
     tasks: &mut tokio::task::JoinSet<()>,
 ) -> Result<SipSide, ServeError> {
     let (commands, receiver) = command_queue();
@@ -307,6 +318,8 @@ fn start_sip(
         commands: receiver,
         stats,
         trunks,
+        asymmetric,
+        policies: sip::Policies::new(config),
     };
     tasks.spawn(task.run());
     Ok(SipSide { commands, stats: stats_view, trunks: trunks_view })
@@ -324,6 +337,7 @@ fn sip_config(config: &Config, sockets: &sip::Sockets) -> Result<demarc_sip::Con
     let mut sip = demarc_sip::Config::new(&udp.ip().to_string(), udp, secret);
     sip.max_expires = REGISTERED;
     sip.realm.clone_from(&config.sip.realm);
+    sip.names.clone_from(&config.sip.names);
     sip.keepalive =
         NonZeroU32::new(config.sip.keepalive_seconds).map(|s| Duration::from_secs(s.get().into()));
     sip.tcp = sockets.tcp_address().map(reachable);
@@ -351,7 +365,7 @@ fn trunk(trunk: &config::Trunk) -> Trunk {
         config::Transport::Tcp => demarc_sip::Transport::Tcp,
     };
     let mut made = Trunk::new(trunk.name.get_ref(), trunk.host, transport);
-    let host = |ip: &std::net::IpAddr| Network::new(*ip, if ip.is_ipv4() { 32 } else { 128 });
+    let host = |ip: &IpAddr| Network::new(*ip, if ip.is_ipv4() { 32 } else { 128 });
     made.srtp = srtp(trunk.srtp);
     made.register = trunk.register.then_some(REGISTRATION);
     made.sources = trunk.peers.iter().flatten().filter_map(host).collect();

@@ -30,6 +30,8 @@ pub struct Config {
     pub domain: String,
     /// The realm of our digest challenges (RFC 3261 22.1).
     pub realm: String,
+    /// Further names that are ours in addresses of users (From), such as what telephones have for their registrar.
+    pub names: Vec<String>,
     /// Where peers reach us over UDP; stands in Via and Contact, so it must not be `0.0.0.0`.
     pub udp: SocketAddr,
     /// Where peers reach us over TCP; `None` when TCP is not offered.
@@ -77,6 +79,7 @@ impl Config {
         Config {
             domain: domain.into(),
             realm: domain.into(),
+            names: Vec::new(),
             udp,
             tcp: None,
             trunks: Vec::new(),
@@ -112,6 +115,9 @@ pub struct Limits {
     pub connections: usize,
     /// Octets of one message; above it 513, and a stream is closed.
     pub message: usize,
+    /// Requests a second from one address that prove nothing of who sent them, for two seconds at once; above it they get
+    /// 503 with Retry-After, unless they are of a trunk, a call or a registered telephone.
+    pub unproven: u32,
     /// Nonces remembered for replay checks; above it the oldest is forgotten and its user is asked again.
     pub nonces: usize,
 }
@@ -124,6 +130,7 @@ impl Default for Limits {
             contacts: 4,
             connections: 1_000,
             message: 65_536,
+            unproven: 100,
             nonces: 4_096,
         }
     }

@@ -76,6 +76,11 @@ impl Authorization {
         (!auth.username.is_empty() && !auth.nonce.is_empty() && !auth.response.is_empty()).then_some(auth)
     }
 
+    /// What they were made for.
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
     fn algorithm(&self) -> Option<Algorithm> {
         match self.algorithm.as_deref() {
             None => Some(Algorithm::Md5),

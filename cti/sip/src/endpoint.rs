@@ -1,9 +1,11 @@
 use crate::{
     Config, ConnId, Output, SessionEvent, SessionId, Stats, Transport,
     digest::Authenticator,
+    message::socket_of,
     registrar::Registrar,
     rng::Rng,
     session::{Session, SessionTimer},
+    strangers::Strangers,
     transactions::{Owner, Slot, Transactions, TxId},
     transport::Conn,
     trunks::TrunkState,
@@ -43,6 +45,7 @@ pub struct Endpoint {
     pub(crate) registrar: Registrar,
     pub(crate) binding_slots: BTreeMap<String, Slot>,
     pub(crate) auth: Authenticator,
+    pub(crate) strangers: Strangers,
     pub(crate) trunks: Vec<TrunkState>,
     pub(crate) stats: Stats,
 }
@@ -53,6 +56,7 @@ impl Endpoint {
         let mut rng = Rng::new(&config.secret);
         let auth =
             Authenticator::new(&config.realm, config.nonce_lifetime, config.limits.nonces.max(1), &mut rng);
+        let strangers = Strangers::new(config.limits.unproven);
         let trunks = config.trunks.iter().map(|_| TrunkState::new(rng.token(), rng.token())).collect();
         let mut endpoint = Endpoint {
             config,
@@ -69,6 +73,7 @@ impl Endpoint {
             registrar: Registrar::default(),
             binding_slots: BTreeMap::new(),
             auth,
+            strangers,
             trunks,
             stats: Stats::default(),
         };
@@ -107,6 +112,14 @@ impl Endpoint {
     /// The contacts that a user has registered, as URIs; empty when the user is not reachable.
     pub fn contacts(&self, user: &str) -> Vec<String> {
         self.registrar.of(user).iter().map(|b| b.uri.to_string()).collect()
+    }
+
+    /// Whether a telephone of the user tells another address than it registers from, as one behind a NAT does.
+    pub fn behind_nat(&self, user: &str) -> bool {
+        let telephones = self.registrar.of(user).iter();
+        telephones
+            .filter_map(|b| Some((socket_of(&b.uri)?, b.hop)))
+            .any(|(told, hop)| told.ip() != hop.remote.ip())
     }
 
     /// Counts for metrics.

@@ -145,6 +145,7 @@ impl Endpoint {
             self.count("nothing to cancel");
             return self.reply(now, n, request, 481, &[]);
         };
+        self.prove(n);
         self.reply(now, n, request, 200, &[]);
         let waits = |s: &&crate::session::Session| s.invite.as_ref().is_some_and(|(tx, _)| *tx == invite);
         // Answered already: the CANCEL has no effect (RFC 3261 9.2).
@@ -157,7 +158,7 @@ impl Endpoint {
         }
     }
 
-    fn session_of(&self, request: &Request, tag: &str) -> Option<SessionId> {
+    pub(crate) fn session_of(&self, request: &Request, tag: &str) -> Option<SessionId> {
         let call_id = text(&request.headers, &HeaderName::CallId)?;
         let id = *self.dialogs.get(&(call_id, tag.to_owned()))?;
         let dialog = self.sessions.get(&id)?.dialog.as_ref()?;
@@ -198,6 +199,7 @@ impl Endpoint {
             self.count("no such dialog");
             return self.reply(now, n, request, 481, &[]);
         };
+        self.prove(n);
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let number = cseq(&request.headers);
         if let Some(dialog) = session.dialog.as_mut() {

@@ -18,6 +18,7 @@ mod registrar;
 mod rng;
 mod sdp;
 mod session;
+mod strangers;
 mod transactions;
 mod transport;
 mod trunks;

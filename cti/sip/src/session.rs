@@ -11,7 +11,11 @@ use crate::{
 use bytes::Bytes;
 use demarc_model::{Cause, Time};
 use sipx_sip::{HeaderName, Headers, Method, Request, Response, Uri};
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 /// Round-trip estimate T1, the longest gap T2 and the longest life of a message T4, RFC 3261 17.1.1.1 and table 4.
 const T1: Duration = Duration::from_millis(500);
@@ -406,6 +410,14 @@ impl Endpoint {
         let mut ours = MediaDescription::new(addr);
         ours.protect(policy, &mut self.rng);
         ours
+    }
+
+    /// From where the peer of a session signals: the other end of its dialog, or where our INVITE went.
+    pub fn peer(&self, id: SessionId) -> Option<IpAddr> {
+        let session = self.sessions.get(&id)?;
+        let called = || session.branches.iter().find_map(|branch| self.txs.clients.get(&branch.tx?));
+        let hop = session.dialog.as_ref().map(|dialog| dialog.hop).or_else(|| Some(called()?.hop))?;
+        Some(hop.remote.ip())
     }
 
     /// Takes what the peer described as the answer to our offer.

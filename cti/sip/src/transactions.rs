@@ -66,6 +66,8 @@ pub(crate) struct Server {
     machine: ServerTransaction,
     key: TransactionKey,
     pub hop: Hop,
+    /// Who sent it is known: a trunk, a user, the other end of a call.
+    proven: bool,
     merged: Option<Vec<u8>>,
     timers: Vec<(Timer, Slot)>,
 }
@@ -154,10 +156,29 @@ impl Endpoint {
         self.txs.next += 1;
         let n = self.txs.next;
         self.txs.server_keys.insert(key.clone(), n);
-        self.txs.servers.insert(n, Server { machine, key, hop, merged: None, timers: Vec::new() });
+        self.txs
+            .servers
+            .insert(n, Server { machine, key, hop, proven: false, merged: None, timers: Vec::new() });
         let steps = steps.into_iter().filter(|s| !matches!(s, Step::ToTu(_))).collect();
         self.take_steps(now, TxId::Server(n), steps);
         n
+    }
+
+    /// Who sent the request is known, so that its transaction is kept.
+    pub(crate) fn prove(&mut self, n: u64) {
+        if let Some(server) = self.txs.servers.get_mut(&n) {
+            server.proven = true;
+        }
+    }
+
+    /// Keeps nothing of a request whose sender is not known: it was answered, and is answered again when it is repeated
+    /// (RFC 3261 8.2.7, 26.3.2.4). Whether that was so.
+    pub(crate) fn forget_unproven(&mut self, n: u64) -> bool {
+        let unproven = self.txs.servers.get(&n).is_some_and(|server| !server.proven);
+        if unproven {
+            self.abandon(TxId::Server(n));
+        }
+        unproven
     }
 
     /// Whether the same request came by another way already (RFC 3261 8.2.2.2).
@@ -189,7 +210,7 @@ impl Endpoint {
 
     /// Answers a request by status.
     pub(crate) fn reply(&mut self, now: Time, n: u64, request: &Request, status: u16, extra: &[Extra]) {
-        let tag = self.rng.token();
+        let tag = self.rng.token_of(&crate::uas::identity(request));
         if let Some(made) = response(request, status, &tag, extra, Vec::new(), &self.config.product) {
             self.respond(now, n, made);
         }

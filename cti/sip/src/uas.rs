@@ -52,15 +52,42 @@ impl Endpoint {
                 &[(HeaderName::RetryAfter, Bytes::from_static(b"5"))],
             );
         }
+        let known = self.is_known(hop, &request);
+        if !known && self.strangers.is_too_many(now, hop.remote.ip()) {
+            self.count("too many requests without proof");
+            return self.stateless(
+                back,
+                &request,
+                503,
+                &[(HeaderName::RetryAfter, Bytes::from_static(b"5"))],
+            );
+        }
         let n = self.begin(now, key, request.clone(), back);
+        if self.config.trunks.iter().any(|trunk| trunk.admits(hop.remote.ip())) {
+            self.prove(n);
+        }
         self.on_new(now, n, hop, &request);
+        if self.forget_unproven(n) && !known {
+            self.strangers.note(now, hop.remote.ip());
+        }
+    }
+
+    /// Whether it comes from a trunk, within a call, or from where a telephone is registered.
+    fn is_known(&self, hop: Hop, request: &Request) -> bool {
+        let within = || {
+            let tag = tag_of(&request.headers, &HeaderName::To);
+            tag.is_some_and(|tag| self.session_of(request, &tag).is_some())
+        };
+        self.config.trunks.iter().any(|trunk| trunk.admits(hop.remote.ip()))
+            || self.registrar.hops().any(|known| known.remote == hop.remote)
+            || within()
     }
 
     fn stateless(&mut self, back: Hop, request: &Request, status: u16, extra: &[Extra]) {
         if request.method == Method::Ack {
             return;
         }
-        let tag = self.rng.token();
+        let tag = self.rng.token_of(&identity(request));
         if let Some(made) = response(request, status, &tag, extra, Vec::new(), &self.config.product) {
             let mut data = Vec::new();
             made.write_to(&mut data);
@@ -198,16 +225,25 @@ impl Endpoint {
         host.eq_ignore_ascii_case(&self.config.domain)
             || host == self.config.udp.ip().to_string()
             || self.config.tcp.is_some_and(|t| host == t.ip().to_string())
+            || host.eq_ignore_ascii_case(&self.config.realm)
+            || self.config.names.iter().any(|name| host.eq_ignore_ascii_case(name))
     }
 
     /// The user that a request proves to come from. Challenges or refuses when it does not.
     fn authenticate(&mut self, now: Time, n: u64, request: &Request) -> Option<String> {
         let lines: Vec<_> = request.headers.get_all(&HeaderName::Authorization).take(4).collect();
         let auth = lines.into_iter().find_map(|h| Authorization::parse(&h.value()));
+        if auth.as_ref().is_some_and(|auth| !is_for(auth, &request.uri)) {
+            self.refuse(now, n, request, 400, "credentials for another request", &[]); // RFC 7616 3.4.6
+            return None;
+        }
         let method = String::from_utf8_lossy(request.method.as_bytes()).into_owned();
         let verdict = auth.map(|a| self.auth.check(now, &a, &method, &self.config.users));
         let stale = match verdict {
-            Some(Verdict::User(user)) => return Some(user),
+            Some(Verdict::User(user)) => {
+                self.prove(n);
+                return Some(user);
+            }
             Some(Verdict::Wrong) => {
                 self.refuse(now, n, request, 403, "wrong credentials", &[]);
                 return None;
@@ -360,8 +396,16 @@ fn takes_sdp(request: &Request) -> bool {
         })
 }
 
+/// Whether credentials were made for a request to this URI (RFC 7616 3.4.6). Parameters and port are left aside, as some
+/// telephones leave them out; so is the user where they name the server alone, as SIPp does.
+fn is_for(auth: &Authorization, uri: &Uri) -> bool {
+    let Some(named) = crate::message::uri(auth.uri()) else { return false };
+    let user = user_of(&named);
+    host_of(&named) == host_of(uri) && (user.is_none() || user == user_of(uri))
+}
+
 /// What is the same in every copy of a request (RFC 3261 8.2.2.2).
-fn identity(request: &Request) -> Vec<u8> {
+pub(crate) fn identity(request: &Request) -> Vec<u8> {
     let headers = &request.headers;
     let mut identity = request.method.as_bytes().to_vec();
     for part in [

@@ -515,3 +515,85 @@ fn a_call_with_keys_of_its_own_goes_to_an_agent_who_wants_them() {
     keys.dedup();
     assert_eq!(keys.len(), 8, "four suites twice, each with a key of its own");
 }
+
+/// RFC 3261 26.3.2.4: who has proven nothing takes no room here.
+#[test]
+fn strangers_leave_nothing_behind_and_are_heard_only_so_often() {
+    let mut peer = phone("203.0.113.9:7777");
+    let asks = |n: u32| {
+        request("REGISTER", "sip:pbx.example", &format!("s{n}"), 1, "", "").replace("c1", &format!("c{n}"))
+    };
+    let first = peer.send(&asks(0));
+    assert!(first[0].starts_with("SIP/2.0 401"), "{first:?}");
+    assert_eq!(tag(&peer.send(&asks(0))[0]), tag(&first[0]), "RFC 3261 8.2.7: a repeat gets the same tag");
+    let statuses: Vec<u16> = (1..300).flat_map(|n| peer.status(&asks(n))).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 198);
+    assert_eq!(statuses.iter().filter(|status| **status == 503).count(), 101);
+    let refused = peer.send(&asks(300));
+    assert!(refused[0].contains("Retry-After: 5"), "{refused:?}");
+    let invite = request("INVITE", "sip:200@pbx.example", "i", 1, SDP, OFFER);
+    assert_eq!(peer.status(&invite), [503], "nor by other methods");
+    peer.from = addr("203.0.113.10:7777");
+    assert_eq!(peer.status(&invite), [401], "others are heard");
+    for method in ["OPTIONS", "BYE", "CANCEL", "DANCE"] {
+        assert_eq!(
+            peer.status(&request(method, "sip:a@pbx.example", method, 1, "", "")).len(),
+            1,
+            "{method}"
+        );
+    }
+    assert_eq!(peer.endpoint.stats().transactions, 0);
+    assert_eq!(peer.endpoint.poll_timeout(), None, "and no timer");
+    peer.now = Time::from_millis(3000);
+    register(&mut peer, 1, "Contact: <sip:1001@192.0.2.9>\n");
+    assert_eq!(peer.endpoint.contacts("1001").len(), 1, "by its password it is known");
+    (1..300).for_each(|n| drop(peer.send(&asks(n))));
+    assert_eq!(
+        peer.status(&request("OPTIONS", "sip:a@pbx.example", "o", 9, "", "")),
+        [200],
+        "a telephone is heard"
+    );
+}
+
+/// RFC 7616 3.4.6.
+#[test]
+fn credentials_count_for_their_own_request_only() {
+    let uri = "sip:200@pbx.example";
+    let rows = [
+        (uri, 0),
+        ("sip:200@PBX.example:5060;transport=udp", 0),
+        ("sip:pbx.example", 0),
+        ("sip:0900@pbx.example", 400),
+        ("sip:200@other", 400),
+        ("x", 400),
+    ];
+    for (named, status) in rows {
+        let mut agent = phone("203.0.113.9:5060");
+        let message = request("INVITE", uri, "i", 1, SDP, OFFER);
+        let refused = agent.send(&message);
+        let again = authorized(&message, &refused[0], "secret", "INVITE", named);
+        let got = agent.status(&again.replace("z9hG4bKi", "z9hG4bKj").replace("CSeq: 1", "CSeq: 2"));
+        assert_eq!(got.contains(&status), status != 0, "{named}: {got:?}");
+        assert_eq!(agent.event().is_some(), status == 0, "{named}");
+    }
+}
+
+#[test]
+fn a_telephone_may_name_us_as_it_knows_us() {
+    for (host, known) in
+        [("pbx.example", true), ("pbx", true), ("SIP.example.org", true), ("other.example", false)]
+    {
+        let mut agent = phone("203.0.113.9:5060");
+        let mut config = config(A, B, Transport::Udp, 7);
+        (config.domain, config.realm) = ("pbx.example".into(), "pbx".into());
+        config.names = vec!["sip.example.org".into()];
+        config.users.push(user("1001", "secret"));
+        agent.endpoint = Endpoint::new(Time::ZERO, config);
+        let message = request("INVITE", "sip:200@pbx.example", "i", 1, SDP, OFFER)
+            .replace("From: <sip:1001@pbx.example>", &format!("From: <sip:1001@{host}>"));
+        let refused = agent.send(&message);
+        let again = authorized(&message, &refused[0], "secret", "INVITE", "sip:200@pbx.example");
+        let got = agent.status(&again.replace("z9hG4bKi", "z9hG4bKj").replace("CSeq: 1", "CSeq: 2"));
+        assert_eq!((agent.event().is_some(), got.contains(&403)), (known, !known), "{host}: {got:?}");
+    }
+}

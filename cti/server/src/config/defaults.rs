@@ -119,6 +119,7 @@ impl Default for Sip {
             address: None,
             keepalive_seconds: default_keepalive(),
             realm: default_realm(),
+            names: Vec::new(),
         }
     }
 }

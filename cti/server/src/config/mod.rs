@@ -141,6 +141,9 @@ pub struct Sip {
     /// Digest realm, and the domain part of our addresses.
     #[serde(default = "default_realm")]
     pub realm: String,
+    /// Names that telephones know this server by, besides its addresses and the realm: DNS names that lead here.
+    #[serde(default)]
+    pub names: Vec<String>,
 }
 
 /// `[rtp]`
@@ -153,8 +156,8 @@ pub struct Rtp {
     /// `FIRST-LAST`; even ports are used.
     #[serde(default = "default_rtp_ports")]
     pub ports: Spanned<String>,
-    /// How many ports calls share; 0 gives each call a port of its own. Shared ports cost less from some hundred calls on;
-    /// a peer must then send from the address and port that it told in SDP, or at least from that address.
+    /// How many ports calls share; 0 gives each call a port of its own. Shared ports cost less from some hundred calls on.
+    /// A peer that does not send from the address and port that it told in SDP gets a port of its own once that is known.
     #[serde(default)]
     pub shared: u16,
     /// After so many seconds without a packet on an answered call it is ended with cause 27.
@@ -208,6 +211,22 @@ pub struct Trunk {
     /// `off`, `optional` or `required`.
     #[serde(default)]
     pub srtp: Srtp,
+    /// `off`, `auto` or `any`.
+    #[serde(default)]
+    pub nat: Nat,
+}
+
+/// From where a peer's sound is taken besides the address in its SDP. The first packet decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Nat {
+    /// From nowhere else.
+    Off,
+    /// From the address that its signalling comes from.
+    #[default]
+    Auto,
+    /// From anywhere, for peers whose sound comes from a place that nobody tells of.
+    Any,
 }
 
 /// Whether sound is encrypted with keys in SDP (SDES).
@@ -259,6 +278,9 @@ pub struct Agent {
     /// Whether the agent may listen to calls, whisper and barge in.
     #[serde(default)]
     pub supervisor: bool,
+    /// `off`, `auto` or `any`.
+    #[serde(default)]
+    pub nat: Nat,
 }
 
 /// `[[prompt]]`: one of `text` and `file`.

@@ -1,9 +1,11 @@
 //! The SIP task: it owns the sockets and the [`Endpoint`], and maps its sessions to legs.
 
+mod policies;
 mod sockets;
 
 use crate::{
     clock::Clock,
+    config::Nat,
     control::{Input, Inputs},
     legs::LegNumbers,
     media::Media,
@@ -11,16 +13,18 @@ use crate::{
     status::TrunkState,
 };
 use demarc_call::AgentEvent;
-use demarc_media::{Direction, Rtcp, RtpPorts, RtpRemote, RtpSocket, SrtpKey, SrtpKeys, SrtpSuite};
+use demarc_media::{Direction, Latch, Rtcp, RtpPorts, RtpRemote, RtpSocket, SrtpKey, SrtpKeys, SrtpSuite};
 use demarc_model::{AgentId, Cause, Destination, LegCommand, LegEvent, LegId, Number, Origin};
 use demarc_sip::{
     Codec, Endpoint, Invite, MediaDescription, Negotiated, Output, Registration, SessionEvent, SessionId,
     Source, Stats, Target, TrunkRegistration,
 };
+pub use policies::Policies;
 use sockets::Received;
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::mpsc::Receiver,
 };
 use tokio::sync::watch;
 
@@ -46,6 +50,10 @@ pub struct SipTask {
     pub commands: CommandQueue,
     /// Where the counters are published.
     pub stats: watch::Sender<Stats>,
+    /// Peers that do not send from where they hear, as the media engine sees them.
+    pub asymmetric: Receiver<IpAddr>,
+    /// From where the sound of each peer is taken.
+    pub policies: Policies,
     /// Where the trunks' registrations are published, by name.
     pub trunks: watch::Sender<BTreeMap<String, TrunkState>>,
 }
@@ -55,6 +63,8 @@ struct SipLeg {
     leg: LegId,
     /// What we describe in SDP.
     ours: MediaDescription,
+    /// From where the peer's sound is taken.
+    nat: Nat,
     /// Its RTP socket, until the peer's address is known and the media engine gets it.
     socket: Option<RtpSocket>,
     /// The peer wants to hear nothing (RFC 3264 8.4).
@@ -189,9 +199,10 @@ impl Running {
     /// The peer's side of the sound is known, or has changed.
     fn media_changed(&mut self, session: SessionId, media: &Negotiated) {
         let Some(state) = self.sessions.get_mut(&session) else { return };
+        let remote = RtpRemote { latch: latch(state.nat, self.task.endpoint.peer(session)), ..remote(media) };
         match state.socket.take() {
-            Some(socket) => self.task.media.attach_rtp(state.leg, socket, remote(media)),
-            None => self.task.media.update_rtp(state.leg, remote(media)),
+            Some(socket) => self.task.media.attach_rtp(state.leg, socket, remote),
+            None => self.task.media.update_rtp(state.leg, remote),
         }
     }
 
@@ -210,7 +221,10 @@ impl Running {
         offer: Option<MediaDescription>,
     ) {
         let leg = self.task.numbers.next();
-        let Some(mut state) = self.open_leg(leg) else {
+        let nat = self.task.policies.of_source(&source);
+        let told = offer.as_ref().map(|offer| offer.addr.ip());
+        let moved = told.is_some_and(|told| is_behind_nat(told, self.task.endpoint.peer(session)));
+        let Some(mut state) = self.open_leg(leg, nat, told, moved) else {
             let now = self.task.clock.now();
             return self.task.endpoint.reject(now, session, 503, Some(Cause::RESOURCE_UNAVAILABLE));
         };
@@ -236,10 +250,17 @@ impl Running {
     }
 
     /// A port for the leg and our description of it; `None` when all ports are in use.
-    fn open_leg(&mut self, leg: LegId) -> Option<SipLeg> {
-        let socket = self.task.rtp.next().inspect_err(|error| tracing::warn!(%error, "no RTP port")).ok()?;
+    /// Behind a NAT it is one of its own, because where packets will come from is not known.
+    fn open_leg(&mut self, leg: LegId, nat: Nat, peer: Option<IpAddr>, moved: bool) -> Option<SipLeg> {
+        while let Ok(peer) = self.task.asymmetric.try_recv() {
+            self.task.rtp.keep_apart(peer);
+        }
+        let rtp = &self.task.rtp;
+        let own = moved || nat == Nat::Any;
+        let socket = if own { rtp.allocate().map(RtpSocket::Own) } else { rtp.next_for(peer) };
+        let socket = socket.inspect_err(|error| tracing::warn!(%error, "no RTP port")).ok()?;
         let ours = MediaDescription::new(socket.local_addr().ok()?);
-        Some(SipLeg { leg, ours, socket: Some(socket), held: false })
+        Some(SipLeg { leg, ours, nat, socket: Some(socket), held: false })
     }
 
     async fn command(&mut self, leg: LegId, command: LegCommand) {
@@ -272,7 +293,12 @@ impl Running {
                 return self.refuse(leg, Cause::NO_ROUTE).await;
             }
         };
-        let Some(state) = self.open_leg(leg) else {
+        let nat = self.task.policies.of_target(&target);
+        let (peer, moved) = match &target {
+            Target::Trunk { trunk, .. } => (self.task.policies.host(trunk), false),
+            Target::User(user) => (None, self.task.endpoint.behind_nat(user)),
+        };
+        let Some(state) = self.open_leg(leg, nat, peer, moved) else {
             return self.refuse(leg, Cause::RESOURCE_UNAVAILABLE).await;
         };
         let invite = Invite { target, from, display_name: None, offer: state.ours.clone() };
@@ -283,6 +309,28 @@ impl Running {
     async fn refuse(&mut self, leg: LegId, cause: Cause) {
         self.task.control.send(Input::Leg(leg, LegEvent::Released { cause })).await;
     }
+}
+
+/// From where a peer's sound is taken, when its signalling comes from there.
+fn latch(nat: Nat, signalling: Option<IpAddr>) -> Latch {
+    match (nat, signalling) {
+        (Nat::Auto, Some(ip)) => Latch::Also(ip),
+        (Nat::Off, _) | (Nat::Auto, None) => Latch::Signalled,
+        (Nat::Any, _) => Latch::Any,
+    }
+}
+
+/// Whether a peer tells an address that is of use only at its own side of a NAT.
+fn is_behind_nat(told: IpAddr, signalling: Option<IpAddr>) -> bool {
+    let private = match told.to_canonical() {
+        IpAddr::V4(ip) => {
+            // RFC 6598: between a provider's NAT and its customers' ones.
+            let carrier = ip.octets()[0] == 100 && ip.octets()[1] & 0xC0 == 64;
+            ip.is_private() || ip.is_link_local() || carrier
+        }
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+    };
+    private && signalling.is_some_and(|signalling| signalling != told)
 }
 
 /// Where a call comes from, and whose number is shown. A trunk vouches for its callers' numbers (RFC 3325 5); a telephone
@@ -299,6 +347,7 @@ fn caller(source: Source, from: Option<Number>) -> (Origin, Option<Number>) {
 
 fn remote(media: &Negotiated) -> RtpRemote {
     RtpRemote {
+        latch: Latch::Signalled,
         srtp: media.srtp.map(keys),
         address: media.remote,
         codec: match media.codec {
@@ -349,6 +398,23 @@ fn nowhere() -> Negotiated {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_private_address_that_is_not_the_signallings_is_behind_a_nat() {
+        let rows = [
+            ("192.168.7.2", "203.0.113.5", true),
+            ("10.0.0.1", "10.0.0.1", false),
+            ("10.0.0.1", "10.0.0.2", true),
+            ("100.64.0.1", "203.0.113.5", true),
+            ("100.128.0.1", "203.0.113.5", false),
+            ("198.51.100.1", "203.0.113.5", false),
+            ("fd00::1", "2001:db8::1", true),
+        ];
+        for (told, signalling, nat) in rows {
+            assert_eq!(is_behind_nat(told.parse().unwrap(), signalling.parse().ok()), nat, "{told}");
+        }
+        assert_eq!(latch(Nat::Off, "192.0.2.1".parse().ok()), Latch::Signalled);
+    }
 
     #[test]
     fn a_telephone_shows_its_own_number_or_none() {
