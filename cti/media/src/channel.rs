@@ -13,7 +13,7 @@ use crate::{
     stats::LegStats,
 };
 use demarc_board::{BearerChannel, Received, Sent};
-use demarc_dsp::ALAW_SILENCE;
+use demarc_dsp::{ALAW_SILENCE, ComfortNoise, Concealer};
 use demarc_model::{ChannelNo, Time};
 use std::time::Duration;
 
@@ -95,6 +95,8 @@ const LAST_MOMENT: usize = 2 * BLOCK;
 /// Blocks that wait before a stream whose delay is fixed: 200 ms, so that the network may be late by as much, and two clocks
 /// that are 100 ppm apart need a quarter of an hour to use up what is left of [`Playout::bound`].
 const FIXED: usize = 10;
+/// Blocks after which made-up sound has faded: 60 ms.
+const FADED: usize = 3;
 /// Packets more than a stream needs to begin, in which one that is missing may still come.
 const OVERTAKEN: usize = 2;
 
@@ -134,6 +136,11 @@ pub(crate) struct ChannelPort {
     running: bool,
     /// The stream said that it pauses, so that running dry is no fault.
     paused: bool,
+    /// What is heard while it does.
+    noise: Option<ComfortNoise>,
+    concealer: Concealer,
+    /// Blocks made up since sound ran dry.
+    made_up: usize,
     unsent: Option<[u8; BLOCK]>,
     turn: Turn,
     clock: Time,
@@ -157,11 +164,14 @@ impl ChannelPort {
             waiting: None,
             running: false,
             paused: false,
+            noise: None,
+            concealer: Concealer::new(),
+            made_up: 0,
             unsent: None,
             turn: Turn { at: now, came: 0, looked: 0 },
             clock: now,
             overruns,
-            slack: Slack::new(now),
+            slack: Slack::new(now, playout.depth),
             fixed: false,
             delay: 0,
         }
@@ -174,7 +184,7 @@ impl ChannelPort {
             return;
         }
         self.fixed = true;
-        self.slack = Slack::new(self.clock);
+        self.slack = Slack::new(self.clock, self.playout.depth);
         self.playout.depth = FIXED.clamp(self.playout.depth, self.playout.bound.max(self.playout.depth));
         if self.running {
             let missing = (self.playout.depth * BLOCK).saturating_sub(self.ahead());
@@ -258,11 +268,25 @@ impl ChannelPort {
         }
     }
 
+    /// A packet came after its place was given up.
+    pub fn late(&mut self) {
+        if !self.fixed {
+            self.slack.late();
+        }
+    }
+
+    /// The peer pauses; its comfort noise (RFC 3389) is heard until it speaks again.
+    pub fn rest(&mut self, payload: &[u8]) {
+        self.paused = true;
+        self.noise = ComfortNoise::from_payload(payload).filter(|_| !self.fixed);
+    }
+
     /// Another stream begins, or none.
     pub fn restart(&mut self) {
         self.fifo.clear();
         (self.waiting, self.running, self.paused) = (None, false, false);
-        self.slack = Slack::new(self.clock);
+        self.slack = Slack::new(self.clock, self.playout.depth);
+        self.noise = None;
     }
 
     /// Fills the transmit queue as far as it should be. `true` when all of the player's sound is near its end.
@@ -298,11 +322,15 @@ impl ChannelPort {
         let begins =
             self.ahead() >= depth * BLOCK || self.waiting.is_some_and(|since| now.since(since) >= long);
         self.running |= begins && self.fifo.len() >= BLOCK;
-        let mut block = [0; BLOCK];
         if self.running && !self.fixed {
-            self.slack.see(now, self.ahead() / BLOCK);
+            self.slack.see(now, self.queued + 1); // what is left of what was there at the last tick
         }
+        let mut block = [0; BLOCK];
         while self.running && self.flush_unsent(now, taps, stats) && self.fifo.pop(&mut block) {
+            if !self.fixed {
+                self.concealer.heard(&mut block);
+            }
+            self.made_up = 0;
             self.unsent = Some(block);
             match self.slack.take(&block) {
                 Change::None => {}
@@ -319,9 +347,32 @@ impl ChannelPort {
                 }
             }
         }
-        if self.running && self.queued == 0 && self.fifo.len() < BLOCK {
-            stats.underruns += u64::from(!self.paused);
-            (self.running, self.waiting) = (false, None);
+        self.make_up(now, taps, stats);
+    }
+
+    /// The stream has nothing more, and the line is about to have nothing, too: comfort noise while the far end pauses; else
+    /// what goes before, until it has faded, and then silence until sound has gathered again.
+    fn make_up(&mut self, now: Time, taps: &mut Taps, stats: &mut LegStats) {
+        if !self.running || self.fifo.len() >= BLOCK {
+            return;
+        }
+        let mut block = [0; BLOCK];
+        while self.paused && self.queued < self.playout.depth && self.flush_unsent(now, taps, stats) {
+            let Some(noise) = &mut self.noise else { break };
+            noise.fill_alaw(&mut block);
+            self.unsent = Some(block);
+        }
+        let fades = !self.paused && !self.fixed && self.made_up < FADED;
+        if fades && self.queued <= 1 && self.flush_unsent(now, taps, stats) {
+            stats.underruns += u64::from(self.made_up == 0);
+            self.made_up += 1;
+            self.concealer.lost(&mut block);
+            self.unsent = Some(block);
+            self.flush_unsent(now, taps, stats);
+        }
+        if self.queued == 0 && self.unsent.is_none() {
+            stats.underruns += u64::from(!self.paused && self.made_up == 0);
+            (self.running, self.waiting, self.made_up) = (false, None, 0);
         }
     }
 

@@ -31,8 +31,8 @@ use std::{
 /// How sound is moved.
 #[derive(Clone, Debug)]
 pub struct CoreConfig {
-    /// Blocks of 20 ms that wait before a stream begins to play on a channel. This is the delay towards the line, and the
-    /// lateness of the engine, of the board's clock and of the network, taken together, that is not heard.
+    /// Blocks of 20 ms that wait before a stream begins to play on a channel. This is the least delay towards the line; where
+    /// the engine, the board or the network are late, it grows by as much, and shrinks again after some time without.
     pub playout_depth: usize,
     /// Blocks that may wait for a channel at most; beyond it the oldest are dropped.
     pub playout_bound: usize,

@@ -5,6 +5,17 @@
 
 use crate::{MAX_STRETCH as MAX_PAYLOAD, remote::Codec};
 
+/// What a packet is to be played as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// Sound of G.711, or nothing where it is empty.
+    Sound(Codec),
+    /// Sound for the leg's transform.
+    Coded,
+    /// Comfort noise (RFC 3389): what is to be heard until there is sound again.
+    Noise,
+}
+
 /// Packets that can be held: more than the greatest playout delay has.
 const SLOTS: usize = 32;
 /// A stream that jumps further than this, or goes on for this many packets behind its place, has begun anew.
@@ -33,12 +44,12 @@ struct Slot {
     held: bool,
     sequence: u16,
     length: u16,
-    /// `None`: the leg's transform.
-    codec: Option<Codec>,
+    content: Content,
     payload: [u8; MAX_PAYLOAD],
 }
 
-const EMPTY: Slot = Slot { held: false, sequence: 0, length: 0, codec: None, payload: [0; MAX_PAYLOAD] };
+const EMPTY: Slot =
+    Slot { held: false, sequence: 0, length: 0, content: Content::Coded, payload: [0; MAX_PAYLOAD] };
 
 /// The buffer of one stream.
 pub(crate) struct Jitter {
@@ -70,7 +81,7 @@ impl Jitter {
     }
 
     /// Takes a packet. An empty payload keeps its place in the order and plays nothing. Payload beyond 60 ms is cut.
-    pub fn insert(&mut self, sequence: u16, codec: Option<Codec>, payload: &[u8]) -> Inserted {
+    pub fn insert(&mut self, sequence: u16, content: Content, payload: &[u8]) -> Inserted {
         if self.slots.is_empty() {
             self.slots.resize(SLOTS, EMPTY);
         }
@@ -78,21 +89,21 @@ impl Jitter {
         let ahead = sequence.wrapping_sub(next) as i16;
         if ahead < 0 && !self.played && (SLOTS as i16 - 1) + ahead > self.furthest(next) {
             self.next = Some(sequence);
-            self.put(sequence, codec, payload);
+            self.put(sequence, content, payload);
             return Inserted::Reordered;
         }
         if ahead < 0 {
-            return self.behind(sequence, -i32::from(ahead), codec, payload);
+            return self.behind(sequence, -i32::from(ahead), content, payload);
         }
         if ahead as usize >= SLOTS {
-            return self.restart(sequence, codec, payload);
+            return self.restart(sequence, content, payload);
         }
         self.behind = 0;
         if self.slots[usize::from(sequence) % SLOTS].held {
             return Inserted::Duplicate;
         }
         let overtaken = self.furthest(next) > ahead;
-        self.put(sequence, codec, payload);
+        self.put(sequence, content, payload);
         match (overtaken, ahead) {
             (true, _) => Inserted::Reordered,
             (false, 0) => Inserted::InOrder,
@@ -101,7 +112,7 @@ impl Jitter {
     }
 
     /// The next packet in order, if it is here.
-    pub fn pop(&mut self) -> Option<(Option<Codec>, &[u8])> {
+    pub fn pop(&mut self) -> Option<(Content, &[u8])> {
         let next = self.next?;
         let slot = self.slots.get_mut(usize::from(next) % SLOTS)?;
         if !slot.held {
@@ -111,7 +122,7 @@ impl Jitter {
         self.held -= 1;
         self.advance(true);
         let slot = &self.slots[usize::from(next) % SLOTS];
-        Some((slot.codec, &slot.payload[..usize::from(slot.length)]))
+        Some((slot.content, &slot.payload[..usize::from(slot.length)]))
     }
 
     /// Whether the next packet is missing while later ones are here.
@@ -136,11 +147,11 @@ impl Jitter {
         self.played = true;
     }
 
-    fn put(&mut self, sequence: u16, codec: Option<Codec>, payload: &[u8]) {
+    fn put(&mut self, sequence: u16, content: Content, payload: &[u8]) {
         let slot = &mut self.slots[usize::from(sequence) % SLOTS];
         let length = payload.len().min(MAX_PAYLOAD);
         slot.payload[..length].copy_from_slice(&payload[..length]);
-        (slot.held, slot.sequence, slot.length, slot.codec) = (true, sequence, length as u16, codec);
+        (slot.held, slot.sequence, slot.length, slot.content) = (true, sequence, length as u16, content);
         self.held += 1;
     }
 
@@ -153,20 +164,20 @@ impl Jitter {
         self.slots.iter().filter(|slot| slot.held).map(ahead).max().unwrap_or(-1)
     }
 
-    fn behind(&mut self, sequence: u16, by: i32, codec: Option<Codec>, payload: &[u8]) -> Inserted {
+    fn behind(&mut self, sequence: u16, by: i32, content: Content, payload: &[u8]) -> Inserted {
         if by <= 64 {
             self.behind = 0;
             let came = self.came >> (by - 1) & 1 == 1;
             return if came { Inserted::Duplicate } else { Inserted::Late };
         }
         self.behind += 1;
-        if self.behind < RESTART { Inserted::Late } else { self.restart(sequence, codec, payload) }
+        if self.behind < RESTART { Inserted::Late } else { self.restart(sequence, content, payload) }
     }
 
-    fn restart(&mut self, sequence: u16, codec: Option<Codec>, payload: &[u8]) -> Inserted {
+    fn restart(&mut self, sequence: u16, content: Content, payload: &[u8]) -> Inserted {
         self.reset();
         self.next = Some(sequence);
-        self.put(sequence, codec, payload);
+        self.put(sequence, content, payload);
         Inserted::Restarted
     }
 }
@@ -180,7 +191,7 @@ mod tests {
     fn feed(jitter: &mut Jitter, sequences: &[u16], play: bool) -> (Vec<Inserted>, Vec<u8>) {
         let (mut said, mut played) = (Vec::new(), Vec::new());
         for sequence in sequences {
-            said.push(jitter.insert(*sequence, Some(Codec::Pcma), &[*sequence as u8]));
+            said.push(jitter.insert(*sequence, Content::Sound(Codec::Pcma), &[*sequence as u8]));
             while let Some((_, payload)) = jitter.pop().filter(|_| play) {
                 played.push(payload[0]);
             }
@@ -218,8 +229,8 @@ mod tests {
     #[test]
     fn the_beginning_may_be_overtaken_too() {
         let mut jitter = Jitter::new();
-        jitter.insert(5, Some(Codec::Pcma), &[5]);
-        assert_eq!(jitter.insert(4, Some(Codec::Pcma), &[4]), Reordered);
+        jitter.insert(5, Content::Sound(Codec::Pcma), &[5]);
+        assert_eq!(jitter.insert(4, Content::Sound(Codec::Pcma), &[4]), Reordered);
         assert_eq!((jitter.pop().unwrap().1[0], jitter.held()), (4, 1));
     }
 

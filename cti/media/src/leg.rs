@@ -4,10 +4,11 @@ use crate::{
     BLOCK, MAX_STRETCH,
     channel::ChannelPort,
     hook::{Taps, Way},
+    jitter::Inserted,
     player::Player,
     quality::Quality,
     remote::Codec,
-    rtp::{Arrival, Kind, Path, RtpPort, Taken},
+    rtp::{Arrival, Kind, Path, Popped, RtpPort, Taken},
     shared::{FarEnd, SharedPort},
     source::QUIET,
     stats::LegStats,
@@ -236,7 +237,7 @@ impl Leg {
     pub fn pass_through(&mut self) {
         match &mut self.port {
             Port::Channel(channel) => channel.pass_through(),
-            Port::Rtp(_) => {} // what is sent to it never waited for anything
+            Port::Rtp(rtp) => rtp.pass_through(),
         }
     }
 
@@ -244,6 +245,14 @@ impl Leg {
         match &mut self.port {
             Port::Channel(_) => self.player.push_digits(digits),
             Port::Rtp(rtp) => rtp.push_digits(digits, &mut self.player),
+        }
+    }
+
+    /// The peer pauses, and this noise is to be heard (RFC 3389).
+    fn rest(&mut self, payload: &[u8]) {
+        match &mut self.port {
+            Port::Channel(channel) => channel.rest(payload),
+            Port::Rtp(rtp) => rtp.pause(),
         }
     }
 
@@ -373,7 +382,11 @@ fn hand_on(
         }
     }
     if path == Path::Ordered {
-        return rtp.insert(&arrival, datagram, stats);
+        let inserted = rtp.insert(&arrival, datagram, stats);
+        if let (Inserted::Late, Some(Leg { port: Port::Channel(channel), .. })) = (inserted, peer) {
+            channel.late();
+        }
+        return;
     }
     if !RtpPort::pass_by(arrival.order, stats) {
         return;
@@ -392,12 +405,17 @@ fn in_order(now: Time, rtp: &mut RtpPort, stats: &mut LegStats, mut peer: Option
     let mut length = BLOCK;
     let mut sound = [0; MAX_STRETCH];
     loop {
-        while let Some((codec, octets)) = rtp.pop(&mut sound) {
-            ear.listen(now, codec, octets, stats);
-            if let Some(peer) = peer.as_deref_mut() {
-                peer.hear(now, codec, octets);
+        while let Some(popped) = rtp.pop(&mut sound) {
+            match popped {
+                Popped::Noise(payload) => peer.as_deref_mut().into_iter().for_each(|peer| peer.rest(payload)),
+                Popped::Sound(octets) => {
+                    ear.listen(now, Codec::Pcma, octets, stats);
+                    if let Some(peer) = peer.as_deref_mut() {
+                        peer.hear(now, Codec::Pcma, octets);
+                    }
+                    length = if octets.is_empty() { length } else { octets.len() };
+                }
             }
-            length = if octets.is_empty() { length } else { octets.len() };
         }
         let held = rtp.jitter.held();
         let line = match peer.as_deref_mut() {

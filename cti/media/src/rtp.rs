@@ -6,7 +6,7 @@ use crate::{
     BLOCK, MAX_STRETCH as MAX_PAYLOAD, codec,
     event::{EventReceiver, EventSender},
     hook::{Taps, Transform, Way},
-    jitter::{Inserted, Jitter},
+    jitter::{Content, Inserted, Jitter},
     player::Player,
     reception::{Order, Reception},
     remote::{Codec, RtpRemote},
@@ -18,13 +18,15 @@ use crate::{
     srtp::SrtpSocket,
     stats::LegStats,
 };
-use demarc_dsp::{ALAW_SILENCE, RATE, alaw_to_ulaw, ulaw_to_alaw};
+use demarc_dsp::{ALAW_SILENCE, Concealer, RATE, alaw_to_ulaw, ulaw_to_alaw};
 use demarc_model::{Digit, Time};
 use rtp_rs::RtpReader;
 use std::{mem::discriminant, net::SocketAddr, ops::Range};
 
 /// After so many packets a socket is held to where they come from.
 const HOLD: u64 = 32;
+/// The static payload type of comfort noise (RFC 3389, section 4).
+const NOISE: u8 = 13;
 /// Slots made up for at once after a delay.
 const SLOTS: u32 = 10;
 
@@ -51,6 +53,9 @@ pub(crate) struct RtpPort {
     control: Option<Box<dyn Socket>>,
     /// Where reports have come from, at a port of their own.
     control_from: Option<SocketAddr>,
+    concealer: Concealer,
+    /// Off for what is no sound, such as fax.
+    conceals: bool,
 }
 
 /// What a wanted packet holds.
@@ -62,6 +67,8 @@ pub(crate) enum Kind {
     Coded,
     /// A telephone event.
     Event,
+    /// Comfort noise.
+    Noise,
 }
 
 /// A packet that belongs to the stream.
@@ -80,6 +87,14 @@ pub(crate) enum Taken {
     Unwanted,
     /// Nothing waits.
     Nothing,
+}
+
+/// The next packet in order.
+pub(crate) enum Popped<'a> {
+    /// Sound in A-law; none where a packet only keeps its place.
+    Sound(&'a [u8]),
+    /// The sender pauses, and this is to be heard (RFC 3389).
+    Noise(&'a [u8]),
 }
 
 /// How packets go on from here.
@@ -115,7 +130,14 @@ impl RtpPort {
             rtcp: Rtcp::new(random),
             control: None,
             control_from: None,
+            concealer: Concealer::new(),
+            conceals: true,
         }
+    }
+
+    /// What comes is no speech: nothing stands in for what is lost.
+    pub fn pass_through(&mut self) {
+        self.conceals = false;
     }
 
     /// A codec in place of the one of [`RtpRemote`], or none.
@@ -154,28 +176,39 @@ impl RtpPort {
         self.remote = remote;
     }
 
-    /// The next packet in order, as G.711 of either law.
-    pub fn pop<'a>(&'a mut self, room: &'a mut [u8; MAX_PAYLOAD]) -> Option<(Codec, &'a [u8])> {
-        let (codec, payload) = self.jitter.pop()?;
-        Some(match (codec, &mut self.transform) {
-            (Some(codec), _) => (codec, payload),
-            (None, Some(transform)) => {
-                let length = transform.decode(payload, room).min(MAX_PAYLOAD);
-                (Codec::Pcma, &room[..length])
+    /// The next packet in order: its sound as A-law, joined to what stood in for a lost one before it.
+    pub fn pop<'a>(&'a mut self, room: &'a mut [u8; MAX_PAYLOAD]) -> Option<Popped<'a>> {
+        let (content, payload) = self.jitter.pop()?;
+        let length = match (content, &mut self.transform) {
+            (Content::Noise, _) => return Some(Popped::Noise(payload)),
+            (Content::Sound(codec), _) => {
+                let pairs = room.iter_mut().zip(payload);
+                pairs.map(|(to, from)| *to = codec.to_alaw(*from)).count()
             }
-            (None, None) => (Codec::Pcma, &[]),
-        })
+            (Content::Coded, Some(transform)) => transform.decode(payload, room).min(MAX_PAYLOAD),
+            (Content::Coded, None) => 0,
+        };
+        let sound = &mut room[..length];
+        if self.conceals {
+            self.concealer.heard(sound);
+        }
+        Some(Popped::Sound(sound))
     }
 
     /// What stands in for a lost packet of this length, in A-law.
     pub fn conceal<'a>(&mut self, length: usize, room: &'a mut [u8; MAX_PAYLOAD]) -> &'a [u8] {
-        let made = self.transform.as_mut().map_or(0, |transform| transform.conceal(room)).min(MAX_PAYLOAD);
+        let codec = self.transform.as_mut().filter(|_| self.conceals);
+        let made = codec.map_or(0, |transform| transform.conceal(room)).min(MAX_PAYLOAD);
         if made > 0 {
             return &room[..made];
         }
-        let silence = &mut room[..length.min(MAX_PAYLOAD)];
-        silence.fill(ALAW_SILENCE);
-        silence
+        let made = &mut room[..length.min(MAX_PAYLOAD)];
+        if self.conceals {
+            self.concealer.lost(made);
+        } else {
+            made.fill(ALAW_SILENCE);
+        }
+        made
     }
 
     /// Takes the next datagram.
@@ -245,6 +278,7 @@ impl RtpPort {
         }
         match Codec::from_payload_type(payload_type) {
             Some(codec @ (Codec::Pcma | Codec::Pcmu)) => Some(Kind::Sound(codec)),
+            _ if payload_type == NOISE => Some(Kind::Noise),
             _ => None,
         }
     }
@@ -274,18 +308,22 @@ impl RtpPort {
     }
 
     /// Puts a packet in its place.
-    pub fn insert(&mut self, arrival: &Arrival, datagram: &[u8], stats: &mut LegStats) {
-        let (codec, sound) = match arrival.kind {
-            Kind::Sound(codec) => (Some(codec), &datagram[arrival.payload.clone()]),
-            Kind::Coded => (None, &datagram[arrival.payload.clone()]),
-            Kind::Event => (Some(Codec::Pcma), &[][..]), // keeps the place in the order
+    pub fn insert(&mut self, arrival: &Arrival, datagram: &[u8], stats: &mut LegStats) -> Inserted {
+        let payload = &datagram[arrival.payload.clone()];
+        let (content, sound) = match arrival.kind {
+            Kind::Sound(codec) => (Content::Sound(codec), payload),
+            Kind::Coded => (Content::Coded, payload),
+            Kind::Event => (Content::Sound(Codec::Pcma), &[][..]), // keeps the place in the order
+            Kind::Noise => (Content::Noise, payload),
         };
-        match self.jitter.insert(arrival.marks.sequence, codec, sound) {
+        let inserted = self.jitter.insert(arrival.marks.sequence, content, sound);
+        match inserted {
             Inserted::InOrder | Inserted::Ahead | Inserted::Restarted => {}
             Inserted::Reordered => stats.reordered += 1,
             Inserted::Duplicate => stats.duplicated += 1,
             Inserted::Late => stats.late += 1,
         }
+        inserted
     }
 
     /// Counts what [`RtpPort::insert`] would have counted. `false` for a packet that was here already.
@@ -327,6 +365,7 @@ impl RtpPort {
                 Some(payload_type) => (payload_type, 0),
                 None => return,
             },
+            Kind::Noise => return self.sender.drop_relayed(), // nobody said that the peer takes it
             Kind::Sound(_) if self.transform.is_some() => return, // not what was agreed
             Kind::Sound(codec) => {
                 if let Some(translate) = translation(codec, self.remote.codec) {

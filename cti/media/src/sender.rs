@@ -164,6 +164,13 @@ impl Sender {
         self.build(payload_type, first, self.event, payload)
     }
 
+    /// A packet is not handed on: the numbers go on without a gap.
+    pub fn drop_relayed(&mut self) {
+        if let Some((numbers, _)) = &mut self.relay {
+            *numbers = numbers.wrapping_sub(1);
+        }
+    }
+
     /// Writes the header of a packet that is handed on with its own gaps, order and times. `samples` is how long it is.
     pub fn relay(&mut self, now: Time, payload_type: u8, marks: Marks, samples: usize) -> [u8; HEADER] {
         let mut marked = marks.marked;

@@ -1,20 +1,25 @@
-//! Keeps the delay of a stream where it has to be, between the clock of the line and the clock of the far end.
+//! Keeps the delay of a stream where it has to be: low, but never so low that lateness is heard.
 //!
-//! The two differ: 100 ppm are a block of 20 ms in 200 s. What waits to be played grows or shrinks by that, until sound
-//! has to be dropped or is missing. So a block of pure silence is left out or put in before that happens, where nobody
-//! hears it. Clocks that agree never get there: their sound, silence included, passes octet for octet.
+//! What waits before the line tells all that matters: unevenness of the network, of the far end, of this machine and of the
+//! board, and clocks that differ (100 ppm are a block of 20 ms in 200 s). When it comes near its end, blocks of silence are
+//! put in; when there was more than enough for long, some are left out; both where nobody hears it. A stream that comes
+//! evenly by a clock that agrees gets to neither: its sound, silence included, passes octet for octet.
 
 use crate::BLOCK;
 use demarc_dsp::ALAW_SILENCE;
 use demarc_model::Time;
 use std::time::Duration;
 
-/// How long the least and the most are watched. A machine that was held up for a moment is no clock that drifts.
+/// How long the least is watched before less is enough.
 const WATCH: Duration = Duration::from_secs(10);
-/// With never less than this many blocks before the line, one is left out: two more than a stream begins with.
-const ENOUGH: usize = 8;
-/// With never more than so many, one is put in: half of what a stream begins with.
-const SCARCE: usize = 3;
+/// With never less than this many blocks more than a stream begins with, they are left out.
+const SPARE: usize = 2;
+/// With so many blocks left when a tick begins, the next ones may come too late.
+const SCARCE: usize = 2;
+/// Blocks that packets which come too late add, at most.
+const MOST: i32 = 10;
+/// The greatest magnitude of A-law that is silence: 72 of 32,256, some 50 dB below speech.
+const QUIET: u8 = 4;
 
 /// What to do with a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,72 +37,101 @@ pub(crate) enum Change {
 pub(crate) struct Slack {
     since: Time,
     least: usize,
-    most: usize,
-    wanted: Change,
+    /// Blocks to leave out; less than none: to put in.
+    wanted: i32,
+    /// What a stream begins with.
+    depth: usize,
 }
 
 impl Slack {
-    pub fn new(now: Time) -> Slack {
-        Slack { since: now, least: usize::MAX, most: 0, wanted: Change::None }
+    pub fn new(now: Time, depth: usize) -> Slack {
+        Slack { since: now, least: usize::MAX, wanted: 0, depth }
     }
 
-    /// So many blocks wait, when a tick begins to play.
+    /// So many blocks are left when a tick begins to play; as many as a stream begins with when all is on time.
     pub fn see(&mut self, now: Time, blocks: usize) {
         self.least = self.least.min(blocks);
-        self.most = self.most.max(blocks);
-        if now.since(self.since) >= WATCH {
-            self.wanted = match (self.least, self.most) {
-                (ENOUGH.., _) => Change::LeaveOut,
-                (_, ..=SCARCE) => Change::PutIn,
-                _ => Change::None,
-            };
-            (self.since, self.least, self.most) = (now, usize::MAX, 0);
+        if blocks <= SCARCE {
+            self.wanted = self.wanted.min(blocks as i32 - self.depth as i32);
+            (self.since, self.least) = (now, usize::MAX);
+        } else if now.since(self.since) >= WATCH {
+            let spare = self.least.saturating_sub(self.depth);
+            self.wanted = if spare >= SPARE { spare as i32 } else { self.wanted.min(0) };
+            (self.since, self.least) = (now, usize::MAX);
         }
     }
 
-    /// The next block to play: whatever is wanted is done once, and to silence only.
+    /// A packet came after its place was played.
+    pub fn late(&mut self) {
+        self.wanted = (self.wanted.min(0) - 1).max(-MOST);
+    }
+
+    /// The next block to play.
     pub fn take(&mut self, block: &[u8; BLOCK]) -> Change {
-        if self.wanted == Change::None || !silent(block) {
+        if self.wanted == 0 || !silent(block) {
             return Change::None;
         }
-        std::mem::replace(&mut self.wanted, Change::None)
+        let change = if self.wanted > 0 { Change::LeaveOut } else { Change::PutIn };
+        self.wanted -= self.wanted.signum();
+        change
     }
 }
 
-/// Nothing but the two smallest levels of A-law.
 fn silent(block: &[u8; BLOCK]) -> bool {
-    block.iter().all(|octet| octet & 0x7F == ALAW_SILENCE & 0x7F)
+    block.iter().all(|octet| (octet ^ ALAW_SILENCE) & 0x7F <= QUIET)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const DEPTH: usize = 3;
+
+    struct Watched {
+        slack: Slack,
+        at: u64,
+    }
+
+    impl Watched {
+        fn new() -> Watched {
+            Watched { slack: Slack::new(Time::ZERO, DEPTH), at: 0 }
+        }
+
+        fn see(&mut self, seconds: u64, blocks: usize) {
+            for _ in 0..seconds * 50 {
+                self.slack.see(Time::from_millis(self.at), blocks);
+                self.at += 20;
+            }
+        }
+
+        fn take(&mut self, octet: u8) -> Change {
+            self.slack.take(&[octet; BLOCK])
+        }
+    }
+
     #[test]
-    fn silence_is_left_out_or_put_in_only_when_ten_seconds_show_that_the_clocks_differ() {
-        let (quiet, loud) = ([0x55; BLOCK], [0x2A; BLOCK]);
-        let mut slack = Slack::new(Time::ZERO);
-        let mut at = 0;
-        let mut see = |slack: &mut Slack, seconds: u64, blocks| {
-            (0..seconds * 50).for_each(|_| {
-                slack.see(Time::from_millis(at), blocks);
-                at += 20;
-            });
-        };
-        see(&mut slack, 9, ENOUGH);
-        assert_eq!(slack.take(&quiet), Change::None, "too early");
-        see(&mut slack, 2, ENOUGH);
-        assert_eq!(
-            [slack.take(&loud), slack.take(&quiet), slack.take(&quiet)],
-            [Change::None, Change::LeaveOut, Change::None]
-        );
-        see(&mut slack, 20, ENOUGH - 1);
-        assert_eq!(slack.take(&quiet), Change::None, "as it began");
-        see(&mut slack, 8, SCARCE);
-        see(&mut slack, 1, SCARCE + 1);
-        see(&mut slack, 6, SCARCE);
-        assert_eq!(slack.take(&quiet), Change::None, "held up, not drifting");
-        see(&mut slack, 20, SCARCE);
-        assert_eq!([slack.take(&loud), slack.take(&quiet)], [Change::None, Change::PutIn]);
+    fn silence_is_left_out_when_there_was_more_than_enough_for_long() {
+        let mut watched = Watched::new();
+        watched.see(9, DEPTH + 2);
+        assert_eq!(watched.take(0xD5), Change::None, "too early");
+        watched.see(2, DEPTH + 2);
+        let changes = [0x2A, 0xD5, 0x51, 0xD5].map(|octet| watched.take(octet));
+        assert_eq!(changes, [Change::None, Change::LeaveOut, Change::LeaveOut, Change::None]);
+        watched.see(60, DEPTH);
+        watched.see(60, DEPTH + 1);
+        assert_eq!(watched.take(0xD5), Change::None, "as it began");
+    }
+
+    #[test]
+    fn silence_is_put_in_at_once_when_little_is_left_or_a_packet_came_too_late() {
+        let mut watched = Watched::new();
+        watched.see(1, SCARCE - 1);
+        let changes = [0x2A, 0xD5, 0x55, 0xD5].map(|octet| watched.take(octet));
+        assert_eq!(changes, [Change::None, Change::PutIn, Change::PutIn, Change::None]);
+        watched.slack.late();
+        assert_eq!(watched.take(0xD5), Change::PutIn);
+        (0..50).for_each(|_| watched.slack.late());
+        let put_in = (0..50).filter(|_| watched.take(0xD5) == Change::PutIn).count();
+        assert_eq!(put_in, MOST as usize);
     }
 }

@@ -73,9 +73,9 @@ fn to_the_line_nothing_is_lost_and_nothing_put_in_however_late_the_ticks() {
 }
 
 #[test]
-fn a_lost_packet_is_silence_of_its_length() {
+fn something_of_its_length_stands_in_for_a_lost_packet() {
     let mut world = World::joined(remote(Codec::Pcma));
-    let mut blocks = speech(60);
+    let blocks = speech(60);
     for (at, block) in blocks.iter().enumerate() {
         if at != 30 && at != 31 {
             world.net.arrives(packet(8, at as u16, at as u32 * 160, 9, block));
@@ -83,8 +83,13 @@ fn a_lost_packet_is_silence_of_its_length() {
         world.step(true);
     }
     world.steps(20);
-    (blocks[30], blocks[31]) = ([0xD5; BLOCK], [0xD5; BLOCK]);
-    assert!(contains(&world.line.heard(), &blocks.concat()));
+    let (heard, said) = (world.line.heard(), blocks.concat());
+    let start = heard.windows(BLOCK).position(|w| w == blocks[0]).unwrap();
+    let heard = &heard[start..start + said.len()];
+    let (gap, end) = (30 * BLOCK, 32 * BLOCK + 80); // the first 10 ms after it grow out of what stood in for it
+    assert_eq!((&heard[..gap], &heard[end..]), (&said[..gap], &said[end..]));
+    let level = |octets: &[u8]| octets.iter().filter(|octet| (**octet ^ 0x55) & 0x7F > 60).count();
+    assert!(level(&heard[gap..gap + BLOCK]) > 40, "it is no silence");
     assert_eq!((world.core.snapshot().totals.legs.lost, world.line.pauses()), (2, 0));
 }
 
@@ -282,4 +287,64 @@ fn a_dead_board_and_a_silent_peer_are_told_once() {
     world.line.get().dead = true;
     world.steps(31 * 50);
     assert_eq!(world.events, [MediaEvent::Silent { leg: LINE }, MediaEvent::Silent { leg: PHONE }]);
+}
+
+#[test]
+fn comfort_noise_is_heard_while_the_phone_pauses_and_nothing_counts_as_lost() {
+    let mut world = World::joined(remote(Codec::Pcma));
+    let blocks = speech(60);
+    let mut number = 0_u16;
+    let mut arrives = |world: &mut World, kind: u8, timestamp: usize, payload: &[u8]| {
+        world.net.arrives(packet(kind, number, timestamp as u32, 9, payload));
+        number += 1;
+    };
+    for (at, block) in blocks[..30].iter().enumerate() {
+        arrives(&mut world, 8, at * BLOCK, block);
+        world.step(true);
+    }
+    arrives(&mut world, 13, 30 * BLOCK, &[40, 127]); // RFC 3389: noise at -40 dBov, and then nothing for a second
+    world.steps(50);
+    for (at, block) in blocks[30..].iter().enumerate() {
+        arrives(&mut world, 8, (80 + at) * BLOCK, block);
+        world.step(true);
+    }
+    let totals = world.core.snapshot().totals.legs;
+    world.steps(20);
+    let heard = world.line.heard();
+    assert!(contains(&heard, &blocks[..30].concat()) && contains(&heard, &blocks[30..].concat()));
+    let end = heard.windows(BLOCK).position(|w| w == blocks[29]).unwrap() + BLOCK;
+    let start = heard.windows(BLOCK).position(|w| w == blocks[30]).unwrap();
+    assert!((45..60).contains(&((start - end) / BLOCK)), "{}", (start - end) / BLOCK);
+    let loud = |octet: &&u8| (**octet ^ 0x55) & 0x7F > 5; // more than 88 of 32,768: -40 dBov are 328
+    let noise = &heard[end..start];
+    assert!(noise.iter().filter(loud).count() > noise.len() / 2);
+    assert_eq!((totals.lost, totals.underruns, totals.unknown_payload), (0, 0, 0));
+    assert_eq!(world.line.pauses(), 0);
+}
+
+#[test]
+fn sound_that_runs_dry_fades_and_goes_on_when_it_comes() {
+    let mut world = World::joined(remote(Codec::Pcma));
+    let tone: Vec<u8> = (0..8000).map(|n| if n / 4 % 2 == 0 { 0x2A } else { 0xAA }).collect();
+    let send = |world: &World, at: usize| {
+        let part = &tone[at * BLOCK..][..BLOCK];
+        world.net.arrives(packet(8, at as u16, (at * BLOCK) as u32, 9, part));
+    };
+    for at in 0..20 {
+        send(&world, at);
+        world.step(true);
+    }
+    world.steps(9); // 180 ms without a packet: the 120 ms that wait, and three blocks that are made up
+    let heard = world.line.heard();
+    let made: Vec<&[u8]> = heard.chunks(BLOCK).rev().take(3).collect();
+    let peak = |block: &[u8]| block.iter().map(|octet| (octet ^ 0x55) & 0x7F).max().unwrap();
+    assert!(peak(made[2]) > peak(made[0]), "{:?}", made.iter().map(|block| peak(block)).collect::<Vec<_>>());
+    assert_eq!((world.line.pauses(), world.core.snapshot().totals.legs.underruns), (0, 1));
+    for at in 20..50 {
+        send(&world, at);
+        world.step(true);
+    }
+    world.steps(10);
+    let totals = world.core.snapshot().totals.legs;
+    assert_eq!((totals.lost, totals.overruns), (0, 0));
 }

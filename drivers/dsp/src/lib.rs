@@ -15,6 +15,8 @@ mod g711;
 mod g722;
 mod level;
 mod music;
+mod noise;
+mod plc;
 mod sine;
 mod tone;
 mod trig;
@@ -30,6 +32,8 @@ pub use g711::{
 pub use g722::{G722Decoder, G722Encoder};
 pub use level::Level;
 pub use music::Music;
+pub use noise::ComfortNoise;
+pub use plc::Concealer;
 pub use tone::{Cadence, Tone};
 
 /// Samples a second (G.711, section 2).

@@ -96,6 +96,7 @@ impl RtpPort {
         Quality {
             jitter: ticks(self.reception.jitter()),
             round_trip: self.rtcp.round_trip(),
+            conceals: self.conceals,
             buffer,
             far: self.rtcp.far().map(|far| FarEnd {
                 lost: far.lost,
