@@ -232,10 +232,8 @@ fn a_page_passes_by_every_modem_with_and_without_correction() {
 }
 
 #[test]
-fn without_the_switch_the_same_page_does_not_pass() {
-    for mode in ["ecm", "plain"] {
-        let call = fax(Sender::Phone, "v17", mode, BAD, false);
-        println!("{mode}: {call:?}");
-        assert!(!call.whole() && call.wrong_rows > 0, "{mode}: {call:?}");
-    }
+fn without_the_switch_the_same_page_is_damaged() {
+    // Without error correction: a machine that has it asks again for what was damaged, and may get it whole in the end.
+    let call = fax(Sender::Phone, "v17", "plain", BAD, false);
+    assert!(!call.whole() && call.wrong_rows > 0, "{call:?}");
 }
