@@ -321,10 +321,10 @@ impl ChannelPort {
         let long = Duration::from_millis(20) * depth as u32;
         let begins =
             self.ahead() >= depth * BLOCK || self.waiting.is_some_and(|since| now.since(since) >= long);
-        self.running |= begins && self.fifo.len() >= BLOCK;
         if self.running && !self.fixed {
             self.slack.see(now, self.queued + 1); // what is left of what was there at the last tick
         }
+        self.running |= begins && self.fifo.len() >= BLOCK;
         let mut block = [0; BLOCK];
         while self.running && self.flush_unsent(now, taps, stats) && self.fifo.pop(&mut block) {
             if !self.fixed {
