@@ -10,9 +10,9 @@ use std::{
     time::Duration,
 };
 
-/// Bits a second: enough to keep the two voices apart.
+/// Bits a second for both voices.
 const BITRATE: i32 = 32_000;
-/// Half of the library's scale: one second of a call costs about 5 ms of a core.
+/// Half of the library's scale.
 const COMPLEXITY: u8 = 5;
 /// Packets of 20 ms in a page, so half a second.
 const PAGE: u64 = 25;

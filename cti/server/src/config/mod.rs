@@ -94,8 +94,7 @@ pub struct Config {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recording {
-    /// `wav` (A-law as it was on the line, 58 MB an hour) or `opus` (Ogg Opus, 14 MB an hour at most; one core encodes
-    /// about 150 calls).
+    /// `wav` (A-law as it was on the line, 58 MB an hour) or `opus` (Ogg Opus, 14 MB an hour, which costs a core some work).
     #[serde(default)]
     pub format: RecordFormat,
     /// Directory of the files; `recordings` in the state directory when left out.
