@@ -16,6 +16,18 @@ use std::{
 /// The first channel of the simulator's second span, the far end of the cable.
 const FAR_SPAN: u16 = 32;
 
+/// Routes from the exchange to the trunk (numbers 7…) and from the trunk to the exchange (8…).
+pub const BOTH_WAYS: &str = r#"
+[[route]]
+from = "group:pstn"
+number = "7*"
+to = ["trunk:carrier"]
+[[route]]
+from = "trunk:carrier"
+number = "8*"
+to = ["group:pstn"]
+"#;
+
 /// Where a test happens. Processes that were started from it must not outlive it.
 pub struct World {
     /// Where its processes write.
@@ -63,6 +75,16 @@ impl World {
     /// Starts libpri at the far end of the cable.
     pub fn exchange(&self, side: Side) -> Exchange {
         Exchange::start("exchange", &self.devices(), FAR_SPAN, side, &self.logs)
+    }
+
+    /// Starts the simulator, the exchange as the network's side, and Demarc with this whole configuration; the data link is
+    /// up then.
+    pub fn open(&self, config: &str) -> (Process, Exchange, Demarc) {
+        let simulator = self.simulator();
+        let mut exchange = self.exchange(Side::Network);
+        let demarc = self.demarc_named("demarc", config);
+        exchange.wait_link();
+        (simulator, exchange, demarc)
     }
 
     /// A configuration with a span in group `pstn`, the trunk `carrier` and no agents; `more` is appended.

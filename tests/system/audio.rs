@@ -2,25 +2,13 @@
 
 use demarc_tests::{
     capture::{self, Capture},
-    exchange::Side,
     place,
     rtp::Phones,
     sipp::{Call, Sipp},
     sound::{self, arrival},
-    world::World,
+    world::{BOTH_WAYS, World},
 };
 use serde_json::json;
-
-const ROUTES: &str = r#"
-[[route]]
-from = "group:pstn"
-number = "7*"
-to = ["trunk:carrier"]
-[[route]]
-from = "trunk:carrier"
-number = "8*"
-to = ["group:pstn"]
-"#;
 
 /// What is still on its way after the last octet was handed over: the drivers' queues and a jitter buffer.
 const DRAIN_PACKETS: usize = 75;
@@ -29,11 +17,8 @@ const DRAIN_PACKETS: usize = 75;
 /// went wrong with the sound of any call.
 fn talk(test: &str, calls: usize, seconds: usize) -> Vec<String> {
     let world = World::new(test);
-    let mut simulator = world.simulator();
-    let mut exchange = world.exchange(Side::Network);
-    let mut demarc = world.demarc(ROUTES);
     let capture = Capture::sip(&[world.sip, world.trunk], &world.logs);
-    exchange.wait_link();
+    let (mut simulator, mut exchange, mut demarc) = world.open(&world.config(BOTH_WAYS));
     let phones = Phones::open(calls);
     let ports: Vec<_> =
         (0..calls).map(|call| Call { rtp_port: phones.port(call), ..Call::silent("", "") }).collect();

@@ -1,7 +1,7 @@
 //! Calls between the exchange (libpri) and SIP trunks (SIPp) through Demarc: how they begin, end and are refused.
 
 use demarc_tests::{
-    exchange::{Cleared, Exchange, Side},
+    exchange::{Cleared, Exchange},
     place,
     process::Process,
     sipp::{Call, Sipp},
@@ -36,10 +36,7 @@ struct Office {
 impl Office {
     fn open(test: &str) -> Self {
         let world = World::new(test);
-        let simulator = world.simulator();
-        let mut exchange = world.exchange(Side::Network);
-        let demarc = world.demarc(ROUTES);
-        exchange.wait_link();
+        let (simulator, exchange, demarc) = world.open(&world.config(ROUTES));
         Self { world, exchange, demarc, _simulator: simulator }
     }
 

@@ -4,7 +4,7 @@
 use demarc_tests::{
     agent::{Agent, Manner},
     eventually,
-    exchange::{Exchange, Side},
+    exchange::Exchange,
     place,
     process::Process,
     rtp::Phones,
@@ -54,10 +54,7 @@ struct Centre {
 impl Centre {
     fn open(test: &str) -> Self {
         let world = World::new(test);
-        let simulator = world.simulator();
-        let mut exchange = world.exchange(Side::Network);
-        let demarc = world.demarc(PLAN);
-        exchange.wait_link();
+        let (simulator, exchange, demarc) = world.open(&world.config(PLAN));
         Self { world, exchange, demarc, _simulator: simulator }
     }
 

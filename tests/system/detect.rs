@@ -1,7 +1,6 @@
 //! What is heard in calls between the exchange (libpri) and a SIP trunk (SIPp), and what their records tell of it.
 
 use demarc_tests::{
-    exchange::Side,
     rtp::Phones,
     sipp::{Call, Sipp},
     sound, tone,
@@ -25,10 +24,7 @@ machine = "hangup:21"
 /// One call to a number, in which the called phone says this; its record, and what the caller was told at the end.
 fn call(test: &str, to: &str, says: &[u8], hangs_up: bool) -> (Value, u8) {
     let world = World::new(test);
-    let _simulator = world.simulator();
-    let mut exchange = world.exchange(Side::Network);
-    let demarc = world.demarc(ROUTES);
-    exchange.wait_link();
+    let (_simulator, mut exchange, demarc) = world.open(&world.config(ROUTES));
     let phones = Phones::open(1);
     let calls = [Call { rtp_port: phones.port(0), ..Call::silent("", "") }];
     let mut sipp = Sipp::new("uas_wait", world.trunk).serve(&calls, &world.logs);

@@ -7,21 +7,10 @@ use demarc_tests::{
     process::Process,
     rtp::Phones,
     sipp::{Call, Running, Sipp},
-    world::{Demarc, World},
+    world::{BOTH_WAYS, Demarc, World},
 };
 use serde_json::json;
 use std::process::Command;
-
-const ROUTES: &str = r#"
-[[route]]
-from = "group:pstn"
-number = "7*"
-to = ["trunk:carrier"]
-[[route]]
-from = "trunk:carrier"
-number = "8*"
-to = ["group:pstn"]
-"#;
 
 struct Office {
     world: World,
@@ -33,11 +22,8 @@ struct Office {
 impl Office {
     fn open(test: &str) -> Self {
         let world = World::new(test);
-        let simulator = world.simulator();
-        let mut exchange = world.exchange(Side::Network);
-        let config = world.config(ROUTES).replace("[rtp]\n", "[rtp]\ntimeout_seconds = 3\n");
-        let demarc = world.demarc_named("demarc", &config);
-        exchange.wait_link();
+        let config = world.config(BOTH_WAYS).replace("[rtp]\n", "[rtp]\ntimeout_seconds = 3\n");
+        let (simulator, exchange, demarc) = world.open(&config);
         Self { world, exchange, demarc, simulator }
     }
 

@@ -2,7 +2,7 @@
 //! (libpri).
 
 use demarc_tests::{
-    exchange::{Exchange, Side},
+    exchange::Exchange,
     place,
     process::Process,
     programs::Programs,
@@ -23,13 +23,10 @@ struct Place {
 
 fn place(test: &str, config: impl FnOnce(&World, &Programs) -> String, routes: &[&str]) -> Place {
     let world = World::new(test);
-    let simulator = world.simulator();
-    let mut exchange = world.exchange(Side::Network);
     let programs = Programs::start("programs", world.dir.path(), &world.logs);
     let route = |(n, to): (usize, &&str)| format!("[[route]]\nnumber = \"7{n}\"\nto = [{to}]\n");
     let routes: String = routes.iter().enumerate().map(route).collect();
-    let demarc = world.demarc(&(config(&world, &programs) + &routes));
-    exchange.wait_link();
+    let (simulator, exchange, demarc) = world.open(&world.config(&(config(&world, &programs) + &routes)));
     Place { world, demarc, exchange, programs, _simulator: simulator }
 }
 

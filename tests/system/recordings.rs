@@ -2,7 +2,7 @@
 
 use demarc_tests::{
     api, eventually,
-    exchange::{Exchange, Side},
+    exchange::Exchange,
     place,
     process::Process,
     rtp::Phones,
@@ -41,10 +41,7 @@ impl Office {
     }
 
     fn open_in(world: World, recording: &str) -> Self {
-        let simulator = world.simulator();
-        let mut exchange = world.exchange(Side::Network);
-        let demarc = world.demarc(&config(recording));
-        exchange.wait_link();
+        let (simulator, exchange, demarc) = world.open(&world.config(&config(recording)));
         Self { world, phones: Phones::open(1), exchange, demarc, _simulator: simulator }
     }
 

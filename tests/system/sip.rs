@@ -4,7 +4,7 @@
 use demarc_tests::{
     agent::{Agent, Manner},
     capture::{self, Capture},
-    exchange::{Cleared, Exchange, Side},
+    exchange::{Cleared, Exchange},
     place,
     process::Process,
     sipp::{Call, Sipp},
@@ -46,10 +46,7 @@ struct Office {
 impl Office {
     fn open(test: &str) -> Self {
         let world = World::new(test);
-        let simulator = world.simulator();
-        let mut exchange = world.exchange(Side::Network);
-        let demarc = world.demarc(PLAN);
-        exchange.wait_link();
+        let (simulator, exchange, demarc) = world.open(&world.config(PLAN));
         Self { world, exchange, demarc, _simulator: simulator }
     }
 

@@ -9,84 +9,16 @@ mod context;
 use crate::Socket;
 use cipher::Kind;
 use context::{Receiver, Sender};
+pub use demarc_model::{SrtpKey, SrtpKeys, SrtpSuite};
 use std::{io, net::SocketAddr};
 
-/// Which suite was agreed (RFC 4568, section 6.2; RFC 7714, section 14.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SrtpSuite {
-    /// `AES_CM_128_HMAC_SHA1_80`.
-    AesCm128HmacSha1_80,
-    /// `AES_CM_128_HMAC_SHA1_32`.
-    AesCm128HmacSha1_32,
-    /// `AEAD_AES_128_GCM`.
-    AeadAes128Gcm,
-    /// `AEAD_AES_256_GCM`.
-    AeadAes256Gcm,
-}
-
-impl SrtpSuite {
-    /// Octets of the tag at the end of each packet. RTCP has the long one of HMAC-SHA1 always (RFC 4568, section 6.2.2).
-    const fn tag(self, kind: Kind) -> usize {
-        match (self, kind) {
-            (SrtpSuite::AesCm128HmacSha1_32, Kind::Rtp) => 4,
-            (SrtpSuite::AesCm128HmacSha1_80 | SrtpSuite::AesCm128HmacSha1_32, _) => 10,
-            (SrtpSuite::AeadAes128Gcm | SrtpSuite::AeadAes256Gcm, _) => 16,
-        }
+/// Octets of the tag at the end of each packet. RTCP has the long one of HMAC-SHA1 always (RFC 4568, section 6.2.2).
+const fn tag(suite: SrtpSuite, kind: Kind) -> usize {
+    match (suite, kind) {
+        (SrtpSuite::AesCm128HmacSha1_32, Kind::Rtp) => 4,
+        (SrtpSuite::AesCm128HmacSha1_80 | SrtpSuite::AesCm128HmacSha1_32, _) => 10,
+        (SrtpSuite::AeadAes128Gcm | SrtpSuite::AeadAes256Gcm, _) => 16,
     }
-
-    const fn is_gcm(self) -> bool {
-        matches!(self, SrtpSuite::AeadAes128Gcm | SrtpSuite::AeadAes256Gcm)
-    }
-
-    /// Octets of the master key; those of the salt follow it.
-    const fn cipher_key(self) -> usize {
-        match self {
-            SrtpSuite::AeadAes256Gcm => 32,
-            _ => 16,
-        }
-    }
-
-    const fn key(self) -> usize {
-        self.cipher_key() + if self.is_gcm() { 12 } else { 14 }
-    }
-}
-
-/// A master key and behind it a master salt, as `inline:` in SDP has them after base64.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct SrtpKey([u8; SrtpKey::LENGTH]);
-
-impl SrtpKey {
-    /// Octets of the longest key with its salt.
-    pub const LENGTH: usize = 44;
-
-    /// Of these octets; those that the suite does not need are of no effect, those that are missing are zeros.
-    pub fn new(octets: &[u8]) -> SrtpKey {
-        let mut key = [0; SrtpKey::LENGTH];
-        key.iter_mut().zip(octets).for_each(|(to, from)| *to = *from);
-        SrtpKey(key)
-    }
-
-    fn octets(&self, suite: SrtpSuite) -> &[u8] {
-        &self.0[..suite.key()]
-    }
-}
-
-impl std::fmt::Debug for SrtpKey {
-    /// Keys are in no log.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SrtpKey")
-    }
-}
-
-/// What two sides agreed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SrtpKeys {
-    /// How.
-    pub suite: SrtpSuite,
-    /// With what we send.
-    pub ours: SrtpKey,
-    /// With what the peer sends.
-    pub theirs: SrtpKey,
 }
 
 /// Octets of a datagram with its tag.

@@ -4,6 +4,7 @@ use base64::{
     Engine, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
+use demarc_model::{SrtpKey, SrtpKeys, SrtpSuite};
 
 /// Whether sound is encrypted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,73 +24,21 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// How packets are protected (RFC 4568 6.2, RFC 7714 14.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SrtpSuite {
-    /// `AES_CM_128_HMAC_SHA1_80`, which everyone has.
-    AesCm128HmacSha1_80,
-    /// `AES_CM_128_HMAC_SHA1_32`.
-    AesCm128HmacSha1_32,
-    /// `AEAD_AES_128_GCM`.
-    AeadAes128Gcm,
-    /// `AEAD_AES_256_GCM`.
-    AeadAes256Gcm,
-}
+/// In the order in which we offer them.
+const SUITES: [SrtpSuite; 4] = [
+    SrtpSuite::AesCm128HmacSha1_80,
+    SrtpSuite::AesCm128HmacSha1_32,
+    SrtpSuite::AeadAes128Gcm,
+    SrtpSuite::AeadAes256Gcm,
+];
 
-impl SrtpSuite {
-    /// In the order in which we offer them.
-    const ALL: [SrtpSuite; 4] = [
-        SrtpSuite::AesCm128HmacSha1_80,
-        SrtpSuite::AesCm128HmacSha1_32,
-        SrtpSuite::AeadAes128Gcm,
-        SrtpSuite::AeadAes256Gcm,
-    ];
-
-    const fn word(self) -> &'static str {
-        match self {
-            SrtpSuite::AesCm128HmacSha1_80 => "AES_CM_128_HMAC_SHA1_80",
-            SrtpSuite::AesCm128HmacSha1_32 => "AES_CM_128_HMAC_SHA1_32",
-            SrtpSuite::AeadAes128Gcm => "AEAD_AES_128_GCM",
-            SrtpSuite::AeadAes256Gcm => "AEAD_AES_256_GCM",
-        }
-    }
-
-    /// Octets of the master key and the master salt.
-    const fn key_length(self) -> usize {
-        match self {
-            SrtpSuite::AesCm128HmacSha1_80 | SrtpSuite::AesCm128HmacSha1_32 => 16 + 14,
-            SrtpSuite::AeadAes128Gcm => 16 + 12,
-            SrtpSuite::AeadAes256Gcm => 32 + 12,
-        }
-    }
-}
-
-/// A master key with its salt.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct SrtpKey {
-    octets: [u8; SrtpKey::LONGEST],
-    length: usize,
-}
-
-impl SrtpKey {
-    const LONGEST: usize = 44;
-
-    fn new(octets: &[u8]) -> Option<SrtpKey> {
-        let mut key = SrtpKey { octets: [0; SrtpKey::LONGEST], length: octets.len() };
-        key.octets.get_mut(..octets.len())?.copy_from_slice(octets);
-        Some(key)
-    }
-
-    /// The key, and the salt behind it.
-    pub fn octets(&self) -> &[u8] {
-        &self.octets[..self.length]
-    }
-}
-
-impl std::fmt::Debug for SrtpKey {
-    /// Keys are in no log.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SrtpKey")
+/// Its name in SDP.
+const fn word(suite: SrtpSuite) -> &'static str {
+    match suite {
+        SrtpSuite::AesCm128HmacSha1_80 => "AES_CM_128_HMAC_SHA1_80",
+        SrtpSuite::AesCm128HmacSha1_32 => "AES_CM_128_HMAC_SHA1_32",
+        SrtpSuite::AeadAes128Gcm => "AEAD_AES_128_GCM",
+        SrtpSuite::AeadAes256Gcm => "AEAD_AES_256_GCM",
     }
 }
 
@@ -104,27 +53,15 @@ pub struct Crypto {
     pub key: SrtpKey,
 }
 
-/// What both sides protect their packets with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SrtpKeys {
-    /// How.
-    pub suite: SrtpSuite,
-    /// With what we send.
-    pub ours: SrtpKey,
-    /// With what the peer sends.
-    pub theirs: SrtpKey,
-}
-
 impl Crypto {
     /// One of each suite, with keys that are in no other.
     pub(crate) fn fresh(rng: &mut Rng) -> Vec<Crypto> {
-        let numbered = (1..).zip(SrtpSuite::ALL);
-        let made = numbered.filter_map(|(tag, suite)| {
-            let mut octets = [0; SrtpKey::LONGEST];
+        let mut key = |suite: SrtpSuite| {
+            let mut octets = [0; SrtpKey::LENGTH];
             rng.fill(&mut octets);
-            Some(Crypto { tag, suite, key: SrtpKey::new(&octets[..suite.key_length()])? })
-        });
-        made.collect()
+            SrtpKey::new(&octets[..suite.key_length()])
+        };
+        (1..).zip(SUITES).map(|(tag, suite)| Crypto { tag, suite, key: key(suite) }).collect()
     }
 
     /// Reads the value of `a=crypto` (RFC 4568 9.1). `None` for a suite that we have not, and for what we cannot do: keys
@@ -132,8 +69,8 @@ impl Crypto {
     pub(crate) fn parse(value: &str) -> Option<Crypto> {
         let mut words = value.split_ascii_whitespace();
         let tag = words.next().filter(|tag| tag.len() <= 9)?.parse().ok()?;
-        let word = words.next()?;
-        let suite = SrtpSuite::ALL.into_iter().find(|suite| suite.word().eq_ignore_ascii_case(word))?;
+        let name = words.next()?;
+        let suite = SUITES.into_iter().find(|suite| word(*suite).eq_ignore_ascii_case(name))?;
         let (method, parameters) = words.next()?.split_once(':')?;
         // An optional lifetime, which is longer than calls are, and then a key's name.
         let mut parameters = parameters.split('|');
@@ -141,12 +78,12 @@ impl Crypto {
         let named = parameters.any(|parameter| parameter.contains(':'));
         let harmless = |word: &str| word.starts_with("WSH=") || word.starts_with('-');
         let known = method.eq_ignore_ascii_case("inline") && !named && words.all(harmless);
-        known.then_some(Crypto { tag, suite, key: SrtpKey::new(&key)? })
+        known.then(|| Crypto { tag, suite, key: SrtpKey::new(&key) })
     }
 
     /// The value of `a=crypto`.
     pub(crate) fn value(&self) -> String {
-        format!("{} {} inline:{}", self.tag, self.suite.word(), BASE64.encode(self.key.octets()))
+        format!("{} {} inline:{}", self.tag, word(self.suite), BASE64.encode(self.key.octets(self.suite)))
     }
 }
 
@@ -170,7 +107,7 @@ mod tests {
         let good = format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}");
         let crypto = Crypto::parse(&good).unwrap();
         assert_eq!((crypto.tag, crypto.suite), (1, SrtpSuite::AesCm128HmacSha1_80));
-        assert_eq!(&crypto.key.octets()[..4], b"=-n@");
+        assert_eq!(&crypto.key.octets(crypto.suite)[..4], b"=-n@");
         assert_eq!(crypto.value(), good);
         let rows = [
             (format!("{good}|2^20"), true),
@@ -198,14 +135,18 @@ mod tests {
     fn what_is_made_is_read_again_and_shown_to_nobody() {
         let mut rng = Rng::new(&[7; 32]);
         let (first, second) = (Crypto::fresh(&mut rng), Crypto::fresh(&mut rng));
-        assert_eq!(first.len(), SrtpSuite::ALL.len());
-        let mut keys: Vec<&[u8]> = first.iter().chain(&second).map(|c| &c.key.octets()[..16]).collect();
+        assert_eq!(first.len(), SUITES.len());
+        let mut keys: Vec<&[u8]> =
+            first.iter().chain(&second).map(|c| &c.key.octets(c.suite)[..16]).collect();
         for crypto in &first {
             assert_eq!(Crypto::parse(&crypto.value()), Some(*crypto));
-            assert!(!format!("{crypto:?}").contains(&format!("{:?}", crypto.key.octets()[0])), "{crypto:?}");
+            assert!(
+                !format!("{crypto:?}").contains(&format!("{:?}", crypto.key.octets(crypto.suite)[0])),
+                "{crypto:?}"
+            );
         }
         keys.sort_unstable();
         keys.dedup();
-        assert_eq!(keys.len(), 2 * SrtpSuite::ALL.len(), "each key is used once");
+        assert_eq!(keys.len(), 2 * SUITES.len(), "each key is used once");
     }
 }

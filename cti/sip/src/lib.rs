@@ -31,6 +31,6 @@ pub use api::{
 };
 pub use cause::{cause_of, status_of};
 pub use config::{Config, Credentials, Limits, Network, NetworkError, Transport, Trunk, User};
-pub use crypto::{Crypto, SrtpKey, SrtpKeys, SrtpPolicy, SrtpSuite};
+pub use crypto::{Crypto, SrtpPolicy};
 pub use endpoint::Endpoint;
 pub use sdp::{Codec, Direction, MediaDescription, Negotiated, Rtcp, SdpError, negotiate};

@@ -1,8 +1,9 @@
 //! Session descriptions: offer and answer for telephone audio (RFC 3264, RFC 8866, RFC 4733).
 use crate::{
-    crypto::{self, Crypto, SrtpKeys, SrtpPolicy},
+    crypto::{self, Crypto, SrtpPolicy},
     rng::Rng,
 };
+use demarc_model::SrtpKeys;
 use sdp_types::{Attribute, Connection, Media, MediaType, Origin, RtpMap, Session, Time, TransportProto};
 use std::net::{IpAddr, SocketAddr};
 

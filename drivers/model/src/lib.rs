@@ -12,6 +12,7 @@ mod ids;
 mod leg;
 mod media;
 mod number;
+mod srtp;
 mod time;
 
 pub use alarm::Alarm;
@@ -21,4 +22,5 @@ pub use ids::{AgentId, CallId, ChannelNo, LegId, QueueName, SpanNo};
 pub use leg::{Destination, LegCommand, LegEvent, Origin};
 pub use media::{Digit, MediaCommand, MediaEvent, MixRole, PromptId};
 pub use number::Number;
+pub use srtp::{SrtpKey, SrtpKeys, SrtpSuite};
 pub use time::Time;

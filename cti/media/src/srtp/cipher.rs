@@ -70,7 +70,7 @@ impl Cipher {
                 salt: derived(suite, key, label + 2),
             },
         };
-        Cipher { mode, kind, tag: suite.tag(kind) }
+        Cipher { mode, kind, tag: super::tag(suite, kind) }
     }
 
     /// Encrypts the body and gives the tag, of which the first [`Cipher::tag`] octets are sent.

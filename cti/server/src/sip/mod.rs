@@ -13,7 +13,7 @@ use crate::{
     status::TrunkState,
 };
 use demarc_call::AgentEvent;
-use demarc_media::{Direction, Latch, Rtcp, RtpPorts, RtpRemote, RtpSocket, SrtpKey, SrtpKeys, SrtpSuite};
+use demarc_media::{Direction, Latch, Rtcp, RtpPorts, RtpRemote, RtpSocket};
 use demarc_model::{AgentId, Cause, Destination, LegCommand, LegEvent, LegId, Number, Origin};
 use demarc_sip::{
     Codec, Endpoint, Invite, MediaDescription, Negotiated, Output, Registration, SessionEvent, SessionId,
@@ -348,7 +348,7 @@ fn caller(source: Source, from: Option<Number>) -> (Origin, Option<Number>) {
 fn remote(media: &Negotiated) -> RtpRemote {
     RtpRemote {
         latch: Latch::Signalled,
-        srtp: media.srtp.map(keys),
+        srtp: media.srtp,
         address: media.remote,
         codec: match media.codec {
             Codec::Pcma => demarc_media::Codec::Pcma,
@@ -365,19 +365,6 @@ fn remote(media: &Negotiated) -> RtpRemote {
             (false, false) => Direction::Inactive,
         },
         rtcp: if media.rtcp.mux { Rtcp::Mux } else { Rtcp::At(media.rtcp.addr) },
-    }
-}
-
-fn keys(agreed: demarc_sip::SrtpKeys) -> SrtpKeys {
-    SrtpKeys {
-        suite: match agreed.suite {
-            demarc_sip::SrtpSuite::AesCm128HmacSha1_80 => SrtpSuite::AesCm128HmacSha1_80,
-            demarc_sip::SrtpSuite::AesCm128HmacSha1_32 => SrtpSuite::AesCm128HmacSha1_32,
-            demarc_sip::SrtpSuite::AeadAes128Gcm => SrtpSuite::AeadAes128Gcm,
-            demarc_sip::SrtpSuite::AeadAes256Gcm => SrtpSuite::AeadAes256Gcm,
-        },
-        ours: SrtpKey::new(agreed.ours.octets()),
-        theirs: SrtpKey::new(agreed.theirs.octets()),
     }
 }
 
