@@ -273,6 +273,9 @@ impl Control {
         if let LegEvent::Released { cause } = event {
             return self.released(now, id, leg, cause);
         }
+        if let LegEvent::Stream(stream) = event {
+            return self.fact(Fact::LegStream { call: id, leg, stream });
+        }
         if self.legs.get(&leg).is_none_or(|l| l.releasing) {
             return;
         }
@@ -289,7 +292,10 @@ impl Control {
             LegEvent::Answered => self.party_answered(now, id, leg),
             LegEvent::Digit(digit) => self.digit(now, id, leg, digit),
             LegEvent::Held(on) => self.hold(id, leg, on),
-            LegEvent::Offered { .. } | LegEvent::Proceeding | LegEvent::Released { .. } => {}
+            LegEvent::Offered { .. }
+            | LegEvent::Proceeding
+            | LegEvent::Stream(_)
+            | LegEvent::Released { .. } => {}
         }
     }
 

@@ -2,7 +2,7 @@ use crate::{CallCommand, OverflowReason, PartyRole, Recording, RefusedReason, Ta
 use alloc::string::String;
 use demarc_model::{
     AgentId, Alarm, AnsweredBy, AnsweringReason, CallId, Cause, ChannelNo, Destination, Digit, FaxTone,
-    LegId, Number, Origin, QueueName, SpanNo,
+    LegId, Number, Origin, QueueName, SpanNo, StreamReport,
 };
 
 /// Something that happened: what the journal is made of. In JSON it is an object with the field `fact`, for example
@@ -275,6 +275,16 @@ pub enum Fact {
         /// How long it beeped, in milliseconds.
         millis: u32,
     },
+    /// How a leg's RTP stream was, from beginning to end.
+    LegStream {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// How it was.
+        #[serde(flatten)]
+        stream: StreamReport,
+    },
     /// A leg is over and its channel or session free.
     LegReleased {
         /// The call.
@@ -465,6 +475,7 @@ impl Fact {
             | Fact::FaxPassthrough { call, .. }
             | Fact::AnsweredBy { call, .. }
             | Fact::Beep { call, .. }
+            | Fact::LegStream { call, .. }
             | Fact::LegReleased { call, .. }
             | Fact::Commanded { call, .. }
             | Fact::Held { call, .. }

@@ -2,7 +2,7 @@ use crate::{Fact, LeftReason};
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use demarc_model::{
     AgentId, AnsweredBy, AnsweringReason, CallId, Cause, ChannelNo, Destination, LegId, Number, Origin,
-    QueueName, SpanNo,
+    QueueName, SpanNo, StreamReport,
 };
 
 /// How a call went, in one word.
@@ -57,6 +57,9 @@ pub struct RecordLeg {
     pub to: Option<Destination>,
     /// Why it was released.
     pub cause: Option<Cause>,
+    /// How its RTP stream was; none for a channel, and for a call that was closed at a restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamReport>,
 }
 
 /// A recording of a call.
@@ -171,7 +174,7 @@ impl CallRecord {
             cause: Cause::NORMAL_UNSPECIFIED,
             disposition: Disposition::Failed,
             recovered: false,
-            legs: [RecordLeg { leg: *leg, span, channel, to: None, cause: None }].into(),
+            legs: [RecordLeg { leg: *leg, span, channel, to: None, cause: None, stream: None }].into(),
             fax: false,
             answered_by: None,
             recordings: Vec::new(),
@@ -205,7 +208,14 @@ impl CallRecord {
             }
             Fact::LegDialled { leg, to, .. } if self.legs.len() < Self::MAX_ROWS => {
                 let to = Some(to.clone());
-                self.legs.push(RecordLeg { leg: *leg, span: None, channel: None, to, cause: None });
+                self.legs.push(RecordLeg {
+                    leg: *leg,
+                    span: None,
+                    channel: None,
+                    to,
+                    cause: None,
+                    stream: None,
+                });
             }
             Fact::LegSeized { leg, span, channel, .. } => {
                 if let Some(row) = self.leg(*leg) {
@@ -216,6 +226,11 @@ impl CallRecord {
             Fact::ConferenceJoined { conference: Some(name), .. } => {
                 self.answer_ms.get_or_insert(at_ms);
                 self.conference = Some(name.clone());
+            }
+            Fact::LegStream { leg, stream, .. } => {
+                if let Some(row) = self.leg(*leg) {
+                    row.stream = Some(*stream);
+                }
             }
             Fact::LegReleased { leg, cause, .. } => {
                 if let Some(row) = self.leg(*leg) {

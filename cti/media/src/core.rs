@@ -18,7 +18,9 @@ use crate::{
     socket::Socket,
     stats::{Snapshot, Totals},
 };
-use demarc_model::{ChannelNo, Digit, LegId, MediaCommand, MediaEvent, MixRole, PromptId, Time};
+use demarc_model::{
+    ChannelNo, Digit, LegId, MediaCommand, MediaEvent, MixRole, PromptId, StreamReport, Time,
+};
 use programs::Programs;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -317,8 +319,8 @@ impl Core {
         }
     }
 
-    /// Ends a leg; its channel goes back to the pool, empty.
-    pub fn detach(&mut self, leg: LegId) {
+    /// Ends a leg; its channel goes back to the pool, empty. Tells how its stream was, where it was one.
+    pub fn detach(&mut self, leg: LegId) -> Option<StreamReport> {
         self.split(leg);
         self.recordings.end(leg);
         self.conferences.leave(leg);
@@ -329,18 +331,21 @@ impl Core {
         {
             self.routes.remove(port, &far, place);
         }
-        if let Some(mut leg) = place.and_then(|place| self.legs[place].take()) {
-            leg.goodbye(self.now);
-            self.totals.legs.add(&leg.stats);
-            self.give_back(*leg);
-        }
+        let mut leg = place.and_then(|place| self.legs[place].take())?;
+        leg.goodbye(self.now);
+        self.totals.legs.add(&leg.stats);
+        let quality = leg.last_quality();
+        self.give_back(*leg);
+        quality.map(|quality| quality.report())
     }
 
     /// Ends every leg and finishes every recording, which takes as long as the disk does. What became of the recordings
     /// is told by [`Core::poll_event`].
     pub fn close(&mut self) {
         let legs: Vec<LegId> = self.places.keys().copied().collect();
-        legs.into_iter().for_each(|leg| self.detach(leg));
+        for leg in legs {
+            self.detach(leg);
+        }
         self.events.extend(self.recordings.close());
     }
 

@@ -16,7 +16,7 @@ use crate::{
     watch::{AT_ONCE, Watch},
 };
 use demarc_board::BearerChannel;
-use demarc_model::{ChannelNo, Digit, LegId, MediaCommand, MediaEvent, Time};
+use demarc_model::{ChannelNo, Digit, LegId, MediaCommand, MediaEvent, StreamReport, Time};
 use std::{
     io,
     net::{IpAddr, UdpSocket},
@@ -83,6 +83,9 @@ pub enum EngineError {
 /// Commands that can wait at once. All are taken at each tick.
 const QUEUE: usize = 4096;
 
+/// Who hears how a stream was.
+type Told = Option<Box<dyn FnOnce(Option<StreamReport>) + Send>>;
+
 pub(crate) enum Command {
     AddChannel(ChannelNo, Box<dyn Channel>),
     AttachChannel(LegId, ChannelNo),
@@ -90,7 +93,7 @@ pub(crate) enum Command {
     AttachRtp(LegId, RtpSocket, RtpRemote),
     AttachProgram(LegId, Box<ProgramEnd>),
     UpdateRtp(LegId, RtpRemote),
-    Detach(LegId),
+    Detach(LegId, Told),
     SendDigits(LegId, Vec<Digit>),
     AddTap(LegId, TapId, Box<dyn Tap>),
     RemoveTap(LegId, TapId),
@@ -169,7 +172,16 @@ impl EngineHandle {
     /// Ends a leg: its joins and prompts end, its channel goes back to the pool, its socket is closed. A channel can be
     /// attached again at once by the next command. An unknown leg is no error.
     pub fn detach(&self, leg: LegId) -> Result<(), EngineError> {
-        self.give(Command::Detach(leg))
+        self.give(Command::Detach(leg, None))
+    }
+
+    /// The same; `told` is called on the engine's thread, within a tick, with how the leg's stream was, where it was one.
+    pub fn finish(
+        &self,
+        leg: LegId,
+        told: Box<dyn FnOnce(Option<StreamReport>) + Send>,
+    ) -> Result<(), EngineError> {
+        self.give(Command::Detach(leg, Some(told)))
     }
 
     /// Plays, stops, joins, splits.
@@ -343,7 +355,10 @@ fn carry_out(core: &mut Core, watch: &Watch, ports: &mut SharedPorts, command: C
             core.update_rtp(now, leg, remote);
             ports.open_control(core, watch, leg);
         }
-        Command::Detach(leg) => core.detach(leg),
+        Command::Detach(leg, told) => {
+            let stream = core.detach(leg);
+            told.into_iter().for_each(|told| told(stream));
+        }
         Command::SendDigits(leg, digits) => core.send_digits(leg, &digits),
         Command::AddTap(leg, id, tap) => core.add_tap(leg, id, tap),
         Command::RemoveTap(leg, id) => core.remove_tap(leg, id),

@@ -165,6 +165,14 @@ impl Leg {
         }
     }
 
+    /// How the stream was, where the leg was one.
+    pub fn last_quality(&self) -> Option<Quality> {
+        match &self.port {
+            Port::Rtp(rtp) => Some(rtp.last_quality(&self.stats)),
+            Port::Channel(_) => None,
+        }
+    }
+
     /// Whether the engine asks this leg's port at each tick.
     pub fn asked(&self) -> bool {
         !matches!(&self.port, Port::Rtp(rtp) if rtp.watched)

@@ -2,6 +2,7 @@
 //! not measured.
 
 use crate::stats::LegStats;
+use demarc_model::{FarReport, StreamReport, Thousandths};
 use std::time::Duration;
 
 /// The most that waits before a line: what RFC 3611 calls the absolute maximum of the buffer.
@@ -19,6 +20,8 @@ const PACKET: Duration = Duration::from_millis(20);
 /// What a leg hears by RTP, and what its far end says it hears.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Quality {
+    /// Packets sent.
+    pub sent: u64,
     /// Packets that came.
     pub received: u64,
     /// Packets that never came, or came too late.
@@ -27,6 +30,8 @@ pub struct Quality {
     pub burst_ratio: f32,
     /// Mean unevenness of what comes (RFC 3550, section A.8).
     pub jitter: Duration,
+    /// The mean of that over all packets, and the most that it was.
+    pub jitter_of_all: (Duration, Duration),
     /// From here to the far end and back, where it reports.
     pub round_trip: Option<Duration>,
     /// How long sound waits here before it is played.
@@ -53,11 +58,27 @@ impl Quality {
         let share = ratio(stats.lost, stats.packets_in + stats.lost);
         let length = if stats.loss_runs == 0 { 1.0 } else { stats.lost as f32 / stats.loss_runs as f32 };
         Quality {
+            sent: stats.packets_out,
             received: stats.packets_in,
             lost: stats.lost,
             burst_ratio: (length * (1.0 - share)).max(1.0),
             conceals: true,
             ..Quality::default()
+        }
+    }
+
+    /// The same for a call's record.
+    pub fn report(&self) -> StreamReport {
+        let (mean, most) = self.jitter_of_all;
+        StreamReport {
+            sent: self.sent,
+            received: self.received,
+            lost: self.lost,
+            jitter_ms: Thousandths::millis(mean),
+            jitter_max_ms: Thousandths::millis(most),
+            round_trip_ms: self.round_trip.map(Thousandths::millis),
+            mos: (self.received > 0).then(|| f64::from(self.mos()).into()),
+            far: self.far.map(|far| FarReport { lost: far.lost, jitter_ms: Thousandths::millis(far.jitter) }),
         }
     }
 

@@ -37,7 +37,17 @@ pub(crate) struct Reception {
     /// Sixteen times the jitter, in ticks.
     jitter: u32,
     transit: Option<u32>,
+    unevenness: Unevenness,
     counts: Counts,
+}
+
+/// The jitter over all packets, of which [`Reception::jitter`] tells only the last few.
+#[derive(Clone, Copy, Debug, Default)]
+struct Unevenness {
+    /// The sum over all packets, in ticks.
+    sum: u64,
+    packets: u64,
+    most: u32,
 }
 
 /// How losses lie in the stream: in bursts and in the gaps between them. The names are those of RFC 3611, section A.2.
@@ -101,9 +111,15 @@ impl Reception {
             base: sequence.into(),
             received: received + 1,
             jitter: self.jitter,
+            unevenness: self.unevenness,
             counts: self.counts,
             ..Reception::default()
         };
+    }
+
+    /// For another stream of the same leg: only the jitter over all packets is kept.
+    pub fn anew(&self) -> Reception {
+        Reception { unevenness: self.unevenness, ..Reception::default() }
     }
 
     /// Takes the time of a packet that was sent at `timestamp` of a clock of so many ticks a second (A.8).
@@ -117,6 +133,10 @@ impl Reception {
             if differs < clock {
                 self.jitter += differs;
                 self.jitter -= (self.jitter + 8) >> 4;
+                let jitter = self.jitter();
+                let all = &mut self.unevenness;
+                (all.sum, all.packets) = (all.sum + u64::from(jitter), all.packets + 1);
+                all.most = all.most.max(jitter);
             }
         }
     }
@@ -145,6 +165,12 @@ impl Reception {
     /// In ticks of the stream's clock.
     pub fn jitter(&self) -> u32 {
         self.jitter >> 4
+    }
+
+    /// The mean of the jitter over all packets and the most that it was, in ticks.
+    pub fn jitter_of_all(&self) -> (u32, u32) {
+        let all = &self.unevenness;
+        (all.sum.checked_div(all.packets).unwrap_or(0) as u32, all.most)
     }
 
     /// How losses lie in what came up to now.
@@ -247,6 +273,12 @@ mod tests {
             reception.timed(Time::from_millis(at * 20 + late), (at * 160) as u32, 8000);
         }
         assert!((36..=40).contains(&reception.jitter()), "{} ticks", reception.jitter());
+        for at in 200..400_u64 {
+            reception.timed(Time::from_millis(at * 20), (at * 160) as u32, 8000);
+        }
+        assert_eq!(reception.jitter(), 0, "even by now");
+        let (mean, most) = reception.anew().jitter_of_all();
+        assert!((16..=20).contains(&mean) && (36..=40).contains(&most), "{mean}, {most} ticks");
     }
 
     /// By hand after RFC 3611, 4.7.2: a loss alone among many is in a gap, losses fewer than 16 packets apart are a burst.

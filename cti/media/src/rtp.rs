@@ -21,7 +21,7 @@ use crate::{
 use demarc_dsp::{ALAW_SILENCE, Concealer, RATE, alaw_to_ulaw, ulaw_to_alaw};
 use demarc_model::{Digit, Time};
 use rtp_rs::RtpReader;
-use std::{mem::discriminant, net::SocketAddr, ops::Range};
+use std::{mem::discriminant, net::SocketAddr, ops::Range, time::Duration};
 
 /// After so many packets a socket is held to where they come from.
 const HOLD: u64 = 32;
@@ -56,6 +56,8 @@ pub(crate) struct RtpPort {
     concealer: Concealer,
     /// Off for what is no sound, such as fax.
     conceals: bool,
+    /// How long its sound has last waited before it was played.
+    buffer: Duration,
 }
 
 /// What a wanted packet holds.
@@ -132,6 +134,7 @@ impl RtpPort {
             control_from: None,
             concealer: Concealer::new(),
             conceals: true,
+            buffer: Duration::ZERO,
         }
     }
 
@@ -286,7 +289,7 @@ impl RtpPort {
     fn begin_stream(&mut self) {
         self.jitter.reset();
         self.events_in = EventReceiver::default();
-        self.reception = Reception::default();
+        self.reception = self.reception.anew();
         self.rtcp.begin_stream();
     }
 

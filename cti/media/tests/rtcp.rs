@@ -8,7 +8,7 @@ use demarc_media::{BLOCK, Codec, Engine, EngineConfig, Rtcp, RtpPorts, RtpRemote
 use demarc_model::{LegId, Time};
 use rtcp_types::{Compound, Packet, ReportBlock, RtcpPacketWriterExt, SenderReport};
 use std::{net::UdpSocket, time::Duration};
-use world::{PEER, PHONE, World, packet};
+use world::{LINE, PEER, PHONE, World, packet};
 
 fn remote(rtcp: Rtcp) -> RtpRemote {
     RtpRemote { rtcp, ..RtpRemote::new(PEER.parse().unwrap(), Codec::Pcma) }
@@ -92,6 +92,20 @@ fn loss_and_jitter_of_a_stream_are_measured() {
     }
     let quality = world.core.snapshot().quality[0].1;
     assert!((15..=25).contains(&quality.jitter.as_millis()), "{quality:?}");
+    // At the end of the leg it is told of all of it, although the line that played it is gone first.
+    assert_eq!(world.core.detach(LINE), None, "no stream");
+    let whole = world.core.detach(PHONE).unwrap();
+    assert_eq!((whole.received, whole.lost), (949, 50), "the last is not taken");
+    assert_eq!(
+        whole.sent,
+        world.net.sent().iter().filter(|(packet, _)| packet[1] & 0x7F == 8).count() as u64
+    );
+    let (mean, most) = (whole.jitter_ms.value(), whole.jitter_max_ms.value());
+    assert!((8.0..12.0).contains(&mean) && (18.0..25.0).contains(&most), "{whole:?}");
+    assert_eq!(whole.mos, Some(f64::from(quality.mos()).into()));
+    let mut silent = World::joined(remote(Rtcp::Mux));
+    silent.steps(5);
+    assert_eq!(silent.core.detach(PHONE).unwrap().mos, None, "nothing came: there is no opinion of it");
 }
 
 /// Over sockets: a peer that takes reports at a port of its own sends them to the port above ours, and hears from there.

@@ -18,7 +18,9 @@ use axum::{
     routing::{get, post},
     serve::ListenerExt,
 };
+use demarc_call::LegView;
 use demarc_media::EngineHandle;
+use demarc_model::CallId;
 use demarc_store::{Reader, RecordFilter};
 use serde::Deserialize;
 use serde_json::json;
@@ -82,6 +84,7 @@ pub async fn serve(
         .route("/api/v1/spans", get(spans))
         .route("/api/v1/channels", get(channels))
         .route("/api/v1/trunks", get(trunks))
+        .route("/api/v1/streams", get(streams))
         .route("/api/v1/cdr", get(cdr))
         .layer(middleware::from_fn(command::only_from_here))
         .layer(middleware::from_fn(only_by_address))
@@ -192,6 +195,22 @@ async fn trunks(State(shared): State<Shared>) -> Response {
     Json(shared.status.trunks.borrow().iter().map(view).collect::<Vec<_>>()).into_response()
 }
 
+/// The RTP streams of the calls that are up, a row a leg.
+async fn streams(State(shared): State<Shared>) -> Response {
+    let Some(media) = media_counters(&shared.media).await else {
+        return failure("the media engine does not answer");
+    };
+    let calls = shared.status.calls();
+    let legs = calls.calls.iter().flat_map(|call| call.legs.iter().map(move |leg| (call.id, leg)));
+    let row = |(call, leg): (CallId, &LegView)| {
+        let at = media.quality.binary_search_by_key(&leg.id, |(id, _)| *id).ok()?;
+        let mut row = json!(media.quality[at].1.report());
+        (row["call"], row["leg"], row["agent"]) = (json!(call), json!(leg.id), json!(leg.agent));
+        Some(row)
+    };
+    Json(legs.filter_map(row).collect::<Vec<_>>()).into_response()
+}
+
 fn span_views(status: &Status) -> Vec<serde_json::Value> {
     let view = |span: &tokio::sync::watch::Receiver<crate::status::SpanView>| {
         let span = span.borrow();
@@ -238,7 +257,7 @@ fn hundred() -> usize {
 /// The newest first; `before` a call's number gives the page after it.
 async fn cdr(State(shared): State<Shared>, Query(query): Query<CdrQuery>) -> Response {
     let records = shared.records.clone();
-    let (limit, before) = (query.limit, query.before.map(demarc_model::CallId));
+    let (limit, before) = (query.limit, query.before.map(CallId));
     let filter = query.filter();
     let found = tokio::task::spawn_blocking(move || {
         let records = records.lock().unwrap_or_else(PoisonError::into_inner);
@@ -252,7 +271,7 @@ async fn cdr(State(shared): State<Shared>, Query(query): Query<CdrQuery>) -> Res
 }
 
 fn failure(message: &str) -> Response {
-    tracing::error!(message, "the call records cannot be read");
+    tracing::error!(message, "the API cannot answer");
     (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "error": message }))).into_response()
 }
 

@@ -33,7 +33,7 @@ impl Journal {
 
     /// Calls go on where the disk is full: facts wait in memory then, and are tried again after [`REST`].
     pub fn write(&mut self, now: Time, facts: &[Fact]) {
-        facts.iter().for_each(|fact| self.status.count_recording(fact));
+        facts.iter().for_each(|fact| self.status.count(fact));
         if self.retry_at.is_some_and(|at| now < at) {
             self.store.keep(Clock::wall_ms(), facts);
         } else if !facts.is_empty() || self.retry_at.is_some() {

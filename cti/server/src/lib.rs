@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 mod control;
 pub mod demo;
+mod histogram;
 mod http;
 mod journal;
 mod legs;

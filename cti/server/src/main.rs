@@ -130,6 +130,7 @@ enum What {
     Agents,
     Conferences,
     Trunks,
+    Streams,
 }
 
 impl What {
@@ -142,6 +143,7 @@ impl What {
             What::Agents => ("agents", show::AGENTS),
             What::Conferences => ("conferences", show::CONFERENCES),
             What::Trunks => ("trunks", show::TRUNKS),
+            What::Streams => ("streams", show::STREAMS),
         }
     }
 }

@@ -1,7 +1,13 @@
 //! Prometheus' text format (exposition format 0.0.4).
 
-use crate::status::{ChannelState, Status};
-use std::fmt::{Display, Write};
+use crate::{
+    histogram::Histogram,
+    status::{ChannelState, Status},
+};
+use std::{
+    fmt::{Display, Write},
+    time::Duration,
+};
 
 struct Text(String);
 
@@ -17,6 +23,23 @@ impl Text {
             true => writeln!(self.0, "{name} {value}"),
             false => writeln!(self.0, "{name}{{{}}} {value}", labels.join(",")),
         };
+    }
+
+    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
+        self.family(name, "histogram", help);
+        let mut count = 0;
+        for (bound, so_far) in histogram.buckets() {
+            self.value(&format!("{name}_bucket"), &[("le", &bound)], so_far);
+            count = so_far;
+        }
+        self.value(&format!("{name}_sum"), &[], histogram.sum());
+        self.value(&format!("{name}_count"), &[], count);
+    }
+
+    /// A gauge that has no value at times.
+    fn optional(&mut self, name: &str, help: &str, value: Option<impl Display>) {
+        self.family(name, "gauge", help);
+        value.into_iter().for_each(|value| self.value(name, &[], value));
     }
 
     fn single(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
@@ -35,8 +58,10 @@ pub fn render(status: &Status, media: Option<&demarc_media::Snapshot>) -> String
     calls(&mut text, status);
     spans(&mut text, status);
     sip(&mut text, status);
+    ended_streams(&mut text, status);
     if let Some(snapshot) = media {
         engine(&mut text, snapshot);
+        streams(&mut text, snapshot);
     }
     text.0
 }
@@ -101,6 +126,35 @@ fn sip(text: &mut Text, status: &Status) {
     }
 }
 
+fn ended_streams(text: &mut Text, status: &Status) {
+    let streams = &status.streams;
+    let help = "Opinion scores (G.107) of RTP streams that ended.";
+    text.histogram("demarc_stream_mos", help, &streams.mos);
+    let help = "Mean jitter of RTP streams that ended.";
+    text.histogram("demarc_stream_jitter_seconds", help, &streams.jitter);
+    let help = "The part of RTP streams that ended that never came.";
+    text.histogram("demarc_stream_loss_ratio", help, &streams.loss);
+    let help = "To the far ends of RTP streams that ended and back, as they reported.";
+    text.histogram("demarc_stream_round_trip_seconds", help, &streams.round_trip);
+}
+
+/// Of the streams that are up; nothing is told of those that nothing has come from.
+fn streams(text: &mut Text, snapshot: &demarc_media::Snapshot) {
+    let qualities = || snapshot.quality.iter().map(|(_, quality)| quality).filter(|q| q.received > 0);
+    let help = "RTP streams that packets have come from.";
+    text.single("demarc_media_streams", "gauge", help, qualities().count());
+    let lowest = qualities().map(|quality| quality.mos()).min_by(f32::total_cmp);
+    let help = "The lowest opinion score (G.107) of the streams that are up.";
+    text.optional("demarc_media_mos_lowest", help, lowest);
+    let jitter = qualities().map(|quality| quality.jitter).max();
+    let help = "The highest jitter of the streams that are up.";
+    text.optional("demarc_media_jitter_highest_seconds", help, jitter.as_ref().map(Duration::as_secs_f64));
+    let round_trip = qualities().filter_map(|quality| quality.round_trip).max();
+    let help = "The longest way to a far end and back of the streams that are up.";
+    let seconds = round_trip.as_ref().map(Duration::as_secs_f64);
+    text.optional("demarc_media_round_trip_highest_seconds", help, seconds);
+}
+
 fn engine(text: &mut Text, snapshot: &demarc_media::Snapshot) {
     let totals = &snapshot.totals;
     text.single("demarc_media_legs", "gauge", "Legs with sound now.", snapshot.legs.len());
@@ -111,6 +165,8 @@ fn engine(text: &mut Text, snapshot: &demarc_media::Snapshot) {
     text.single("demarc_media_worst_tick_delay_seconds", "gauge", "The latest that a tick has begun.", worst);
     let real_time = u8::from(totals.real_time);
     text.single("demarc_media_real_time", "gauge", "1 when the engine has real-time priority.", real_time);
+    let help = "Packets at shared ports that belong to no leg, or could belong to several.";
+    text.single("demarc_media_unrouted_total", "counter", help, totals.unrouted);
     for (name, value) in totals.legs.iter() {
         text.single(
             &format!("demarc_media_{name}_total"),

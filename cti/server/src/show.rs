@@ -54,6 +54,18 @@ pub const CONFERENCES: Columns = &[
 ];
 /// `show trunks`
 pub const TRUNKS: Columns = &[("TRUNK", "name"), ("STATE", "state"), ("STATUS", "status")];
+/// `show streams`
+pub const STREAMS: Columns = &[
+    ("CALL", "call"),
+    ("LEG", "leg"),
+    ("AGENT", "agent"),
+    ("SENT", "sent"),
+    ("RECEIVED", "received"),
+    ("LOST", "lost"),
+    ("JITTER MS", "jitter_ms"),
+    ("ROUND TRIP MS", "round_trip_ms"),
+    ("MOS", "mos"),
+];
 /// `show agents`
 pub const AGENTS: Columns =
     &[("AGENT", "id"), ("STATE", "state"), ("SECONDS", "seconds"), ("QUEUES", "queues")];

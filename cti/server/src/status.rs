@@ -1,7 +1,8 @@
 //! What the daemon shows of itself. The owners publish; the API, the console and the metrics only look.
 
+use crate::histogram::Histogram;
 use demarc_call::{Fact, Snapshot};
-use demarc_model::{Alarm, ChannelNo, LegId, SpanNo};
+use demarc_model::{Alarm, ChannelNo, LegId, SpanNo, StreamReport};
 use demarc_sip::Stats;
 use serde::Serialize;
 use std::{
@@ -107,6 +108,42 @@ struct Recordings {
     lost_millis: AtomicU64,
 }
 
+/// How the streams were that have ended since the start.
+pub struct Streams {
+    /// Mean opinion scores.
+    pub mos: Histogram,
+    /// Mean jitter, in seconds.
+    pub jitter: Histogram,
+    /// To the far end and back, in seconds.
+    pub round_trip: Histogram,
+    /// The part that was lost, 0 to 1.
+    pub loss: Histogram,
+}
+
+impl Default for Streams {
+    fn default() -> Streams {
+        Streams {
+            mos: Histogram::new(&[1.5, 2.0, 2.5, 3.0, 3.5, 3.8, 4.0, 4.2, 4.3]),
+            jitter: Histogram::new(&[0.001, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2]),
+            round_trip: Histogram::new(&[0.001, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0]),
+            loss: Histogram::new(&[0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2]),
+        }
+    }
+}
+
+impl Streams {
+    fn count(&self, stream: &StreamReport) {
+        if let Some(mos) = stream.mos {
+            self.mos.count(mos.value());
+            self.jitter.count(stream.jitter_ms.value() / 1000.0);
+            self.loss.count(stream.lost as f64 / (stream.received + stream.lost) as f64);
+        }
+        if let Some(round_trip) = stream.round_trip_ms {
+            self.round_trip.count(round_trip.value() / 1000.0);
+        }
+    }
+}
+
 /// The state of everything, for whoever looks.
 #[derive(Clone)]
 pub struct Status {
@@ -114,6 +151,8 @@ pub struct Status {
     journal_errors: Arc<AtomicU64>,
     journal_behind: Arc<AtomicBool>,
     recordings: Arc<Recordings>,
+    /// Streams that have ended.
+    pub streams: Arc<Streams>,
     /// The spans.
     pub spans: Vec<watch::Receiver<SpanView>>,
     /// SIP's counters.
@@ -135,6 +174,7 @@ impl Status {
             journal_errors: Arc::new(AtomicU64::new(0)),
             journal_behind: Arc::new(AtomicBool::new(false)),
             recordings: Arc::default(),
+            streams: Arc::default(),
             spans,
             sip,
             trunks,
@@ -151,8 +191,8 @@ impl Status {
         self.calls.borrow().clone()
     }
 
-    /// Counts what a fact says of recordings.
-    pub fn count_recording(&self, fact: &Fact) {
+    /// Counts what a fact says of recordings and streams.
+    pub fn count(&self, fact: &Fact) {
         let add = |counter: &AtomicU64, n| {
             counter.fetch_add(n, Ordering::Relaxed);
         };
@@ -165,6 +205,7 @@ impl Status {
                 add(&self.recordings.failed, 1);
                 tracing::error!(file, why, "a recording is not whole; is the disk full?");
             }
+            Fact::LegStream { stream, .. } => self.streams.count(stream),
             _ => {}
         }
     }

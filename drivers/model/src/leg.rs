@@ -84,6 +84,8 @@ pub enum LegEvent {
     Digit(crate::Digit),
     /// The far end holds the call and wants to hear nothing, or talks again.
     Held(bool),
+    /// How its RTP stream was, from beginning to end. Where there was one, this comes just before `Released`.
+    Stream(crate::StreamReport),
     /// The leg is over and its channel or session free.
     Released {
         /// Why.

@@ -13,6 +13,7 @@ mod leg;
 mod media;
 mod number;
 mod srtp;
+mod stream;
 mod time;
 
 pub use alarm::Alarm;
@@ -23,4 +24,5 @@ pub use leg::{Destination, LegCommand, LegEvent, Origin};
 pub use media::{Digit, MediaCommand, MediaEvent, MixRole, PromptId};
 pub use number::Number;
 pub use srtp::{SrtpKey, SrtpKeys, SrtpSuite};
+pub use stream::{FarReport, StreamReport, Thousandths};
 pub use time::Time;

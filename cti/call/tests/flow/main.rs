@@ -12,7 +12,7 @@ use bench::*;
 use demarc_call::{AgentEvent, Disposition, Limits, Output, Plan, RecordPlan};
 use demarc_model::{
     AgentId, CallId, Cause, LegCommand as C, LegEvent as E, LegId, MediaCommand as M, MediaEvent, Number,
-    Origin, PromptId, QueueName, SpanNo, Time,
+    Origin, PromptId, QueueName, SpanNo, StreamReport, Time,
 };
 
 #[test]
@@ -35,6 +35,24 @@ fn a_caller_reaches_an_agent_through_menu_and_queue() {
     assert_eq!((record.wait_seconds, record.talk_seconds, record.legs.len()), (3, 10, 2));
     assert_eq!(record.agent, Some(AgentId("1001".into())));
     assert_eq!((&*record.menu_choices[0].menu, &*record.menu_choices[0].digits), ("main", "2"));
+}
+
+#[test]
+fn how_a_legs_stream_was_is_in_the_record_although_it_is_told_while_the_call_ends() {
+    let mut bench = Bench::new(plan());
+    bench.call("0301");
+    bench.leg(B, E::Answered);
+    assert_eq!(
+        bench.leg(A, E::Released { cause: Cause(16) }),
+        [Output::Media(M::Split { leg: A }), release(B, 16)]
+    );
+    let stream = StreamReport { sent: 500, received: 490, lost: 10, ..StreamReport::default() };
+    assert_eq!(bench.leg(B, E::Stream(stream)), []);
+    bench.leg(B, E::Released { cause: Cause(16) });
+    let streams: Vec<_> = bench.records[0].legs.iter().map(|leg| (leg.leg, leg.stream)).collect();
+    assert_eq!(streams, [(A, None), (B, Some(stream))]);
+    bench.leg(B, E::Stream(stream)); // of a leg that is gone: nothing
+    assert_eq!(bench.records.len(), 1);
 }
 
 /// What a party says before it answers is what the caller is told.

@@ -58,6 +58,9 @@ impl RtpPort {
 
     /// Sends a report when one is due.
     pub fn report(&mut self, now: Time, buffer: Duration, stats: &mut LegStats) {
+        if !buffer.is_zero() {
+            self.buffer = buffer; // who plays it may be gone before the stream is
+        }
         if self.remote.rtcp != Place::Off && self.rtcp.due(now) {
             self.send_report(now, buffer, false, stats);
         }
@@ -66,7 +69,7 @@ impl RtpPort {
     /// Says that our stream ends.
     pub fn goodbye(&mut self, now: Time, stats: &mut LegStats) {
         if self.remote.rtcp != Place::Off {
-            self.send_report(now, Duration::ZERO, true, stats);
+            self.send_report(now, self.buffer, true, stats);
         }
     }
 
@@ -89,12 +92,19 @@ impl RtpPort {
         }
     }
 
+    /// How the stream was, at its end.
+    pub fn last_quality(&self, stats: &LegStats) -> Quality {
+        self.quality(self.buffer, stats)
+    }
+
     /// How the stream is. `buffer` is how long its sound waits before it is played.
     pub fn quality(&self, buffer: Duration, stats: &LegStats) -> Quality {
         let clock = self.sender.clock();
         let ticks = |ticks: u32| Duration::from_secs(ticks.into()) / clock.max(1);
+        let (mean, most) = self.reception.jitter_of_all();
         Quality {
             jitter: ticks(self.reception.jitter()),
+            jitter_of_all: (ticks(mean), ticks(most)),
             round_trip: self.rtcp.round_trip(),
             conceals: self.conceals,
             buffer,

@@ -188,7 +188,10 @@ impl Running {
             }
             SessionEvent::Digit(digit) => LegEvent::Digit(digit),
             SessionEvent::Released { cause, .. } => {
-                self.forget(session, leg);
+                let sounded = self.forget(session, leg);
+                if sounded {
+                    return self.task.media.release(&self.task.control, leg, cause);
+                }
                 LegEvent::Released { cause }
             }
             SessionEvent::Confirmed | SessionEvent::Offered { .. } => return,
@@ -206,10 +209,10 @@ impl Running {
         }
     }
 
-    fn forget(&mut self, session: SessionId, leg: LegId) {
-        self.task.media.detach(leg);
-        self.sessions.remove(&session);
+    /// Whether the media engine has had the leg.
+    fn forget(&mut self, session: SessionId, leg: LegId) -> bool {
         self.legs.remove(&leg);
+        self.sessions.remove(&session).is_some_and(|leg| leg.socket.is_none())
     }
 
     async fn offered(
