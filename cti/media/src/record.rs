@@ -183,3 +183,29 @@ impl Shared {
         self.masked.store(on, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BLOCK, Way};
+    use demarc_model::Time;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn recordings_that_begin_keep_no_other_from_the_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let recorder = Recorder::start(directory.path()).unwrap();
+        let mut tap = recorder.begin(LegId(1), "first.wav").unwrap();
+        for block in 0..100 {
+            tap.sound(Time::from_millis(20 * block), Way::FromLeg, &[0; BLOCK]);
+            tap.tick(Time::from_millis(20 * block));
+        }
+        let part = directory.path().join("first.wav.part");
+        let until = Instant::now() + Duration::from_secs(20);
+        while fs::metadata(&part).map_or(0, |file| file.len()) <= FRAME as u64 {
+            assert!(Instant::now() < until, "nothing of the first one is on the disk");
+            drop(recorder.begin(LegId(2), "other.wav"));
+            let _ = recorder.events.recv_timeout(Duration::from_millis(5));
+        }
+    }
+}

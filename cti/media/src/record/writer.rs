@@ -12,7 +12,7 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How often everything that waits is written: what is lost when the program is killed, and a fifteenth of what a ring
@@ -60,16 +60,13 @@ impl Writer {
             }
         });
         self.finisher = finisher.ok().map(|thread| (finished, thread));
-        let mut open = true;
+        let (mut open, mut next) = (true, Instant::now() + TURN);
         while open || !self.recordings.is_empty() {
-            match self.queue.recv_timeout(TURN) {
+            match self.queue.recv_timeout(next.saturating_duration_since(Instant::now())) {
                 Ok(job) => {
                     self.open(job);
-                    while let Ok(job) = self.queue.try_recv() {
-                        self.open(job);
-                    }
-                    if open {
-                        continue; // a turn is counted from the last beginning: rings have room for many
+                    if Instant::now() < next {
+                        continue;
                     }
                 }
                 Err(RecvTimeoutError::Disconnected) => {
@@ -79,6 +76,7 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             self.turn();
+            next = Instant::now() + TURN;
         }
         if let Some((finished, thread)) = self.finisher.take() {
             drop(finished);

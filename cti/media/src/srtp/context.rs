@@ -113,7 +113,8 @@ impl Sender {
     }
 
     /// Makes SRTP of the RTP packet of this length, or SRTCP of RTCP, in place; its new length, `None` when there is no
-    /// room or no packet.
+    /// room or no packet, or when its number was used before: what is handed on may come twice with different sound, and
+    /// a key stream must not (section 9.1; with AES-GCM it would give away the key of its tags).
     pub fn seal(&mut self, room: &mut [u8], length: usize) -> Option<usize> {
         let (packet, rest) = room.split_at_mut_checked(length)?;
         if is_rtcp(packet) {
@@ -129,7 +130,10 @@ impl Sender {
         });
         // What is handed on from another stream may have been overtaken there.
         let index = stream.index(number);
-        stream.accept(index.max(stream.highest));
+        if stream.is_old(index) {
+            return None;
+        }
+        stream.accept(index);
         self.last = Some(stream);
         let (head, body) = packet.split_at_mut(header);
         let tag = self.rtp.seal(ssrc, index, Parts { head, body, tail: roll_over(index) });

@@ -98,6 +98,23 @@ fn what_was_overtaken_before_it_is_sealed_keeps_its_place() {
     }
 }
 
+/// RFC 3711, section 9.1; RFC 7714, section 8.4.
+#[test]
+fn no_number_is_used_twice() {
+    for suite in SUITES {
+        let mut sender = Sender::new(suite, &key());
+        let mut seal = |number| {
+            let mut room = packet(number, 7);
+            let length = room.len();
+            room.resize(200, 0);
+            sender.seal(&mut room, length).is_some()
+        };
+        let numbers = [100, 102, 101, 102, 101, 100, 103, 300, 103, 300, 237, 236];
+        let sealed = [true, true, true, false, false, false, true, true, false, false, true, false];
+        assert_eq!(numbers.map(&mut seal), sealed, "{suite:?}");
+    }
+}
+
 /// A receiver report of no sources, and what follows it (RFC 3550, section 6.4.2).
 fn report(ssrc: u32) -> Vec<u8> {
     [&[0x80, 201, 0, 1][..], &ssrc.to_be_bytes(), b"CNAME and so on!"].concat()
