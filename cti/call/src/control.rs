@@ -212,7 +212,7 @@ impl Control {
             queue,
             position,
             agent: call.party().and_then(|leg| self.legs.get(&leg)?.agent.clone()),
-            on_hold: call.hold.is_on(),
+            on_hold: call.is_on_hold(),
             recording: call.recordings.live().cloned(),
             legs: [&call.a].into_iter().chain(others).filter_map(view).collect(),
         }

@@ -313,11 +313,11 @@ pub enum Fact {
         /// What.
         command: CallCommand,
     },
-    /// A party holds the other one, or talks again.
+    /// The far end of a leg holds, or talks again. What a leg holds ends with it, and when it has given the caller away.
     Held {
         /// The call.
         call: CallId,
-        /// The leg of the party that holds.
+        /// The leg.
         leg: LegId,
         /// Whether it holds.
         on: bool,

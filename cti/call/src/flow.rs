@@ -190,8 +190,9 @@ impl Control {
             self.start_recording(id, a);
         }
         if !joined {
-            self.join(id, leg);
+            self.silence(id, a);
         }
+        self.talk(id);
         if detects_machine {
             self.listen_for_machine(leg);
         }

@@ -102,8 +102,7 @@ impl Control {
             && talking
             && let Some(target) = call.on_machine.take()
         {
-            let a = call.a;
-            self.silence(id, a);
+            self.part(id);
             // `go` leaves the state in which the end of this leg would be the end of the call.
             self.go(now, id, target);
             self.release(leg, Cause::NORMAL_CLEARING);

@@ -1,22 +1,22 @@
-//! Hold and transfer. While one party holds, the other one hears music; a transfer that comes to nothing gives the caller
-//! back to the party that asked for it.
+//! Hold and transfer. While one of two who talk holds, the other one hears music; a transfer that comes to nothing gives
+//! the caller back to the party that asked for it.
 
 use crate::{
     CommandError, Fact,
-    call::{Sound, State},
+    call::{Call, Sound, State},
     control::Control,
 };
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::collections::BTreeSet;
 use core::time::Duration;
 use demarc_model::{CallId, Cause, LegId, MediaCommand, Number, Origin, PromptId, Time};
 
 /// What a party on hold hears; the prompt library has to know it.
 const MUSIC: &str = "music";
 
-/// Who holds whom, and who waits for a transfer.
+/// Who holds, and who waits for a transfer.
 #[derive(Debug, Default)]
 pub(crate) struct Hold {
-    /// The legs whose far ends hold.
+    /// The legs whose far ends hold, whatever the call does.
     holders: BTreeSet<LegId>,
     /// The called party that hears music.
     music: Option<LegId>,
@@ -30,11 +30,6 @@ impl Hold {
         self.holders.contains(&leg)
     }
 
-    /// Whether either does.
-    pub fn is_on(&self) -> bool {
-        !self.holders.is_empty()
-    }
-
     /// Forgets a leg that is gone.
     pub fn forget(&mut self, leg: LegId) {
         self.holders.remove(&leg);
@@ -43,30 +38,35 @@ impl Hold {
     }
 }
 
+impl Call {
+    /// Whether the caller or the party holds.
+    pub fn is_on_hold(&self) -> bool {
+        [Some(self.a), self.party()].into_iter().flatten().any(|leg| self.hold.is_by(leg))
+    }
+}
+
 impl Control {
-    /// The far end of a leg holds the other party, or talks again. Only where two talk, and not in a conference.
+    /// The far end of a leg holds, or talks again. It changes what is heard where two talk, now or later.
     pub(crate) fn hold(&mut self, id: CallId, leg: LegId, on: bool) {
-        let alone = self.calls.get_mut(&id).filter(|call| call.room.is_none() && call.guests.is_empty());
-        let Some(call) = alone else { return };
-        let State::Talking { leg: party } = call.state else { return };
-        let known = leg == call.a || leg == party;
-        let changed =
-            if on { known && call.hold.holders.insert(leg) } else { call.hold.holders.remove(&leg) };
+        let Some(call) = self.calls.get_mut(&id).filter(|call| !call.is_ending()) else { return };
+        let changed = if on { call.hold.holders.insert(leg) } else { call.hold.holders.remove(&leg) };
         if changed {
             self.fact(Fact::Held { call: id, leg, on });
-            self.sound_of_hold(id, party);
+            self.talk(id);
         }
     }
 
-    /// Music for whoever is held and does not hold; the two joined where nobody holds.
-    fn sound_of_hold(&mut self, id: CallId, party: LegId) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let (a, holders) = (call.a, &call.hold.holders);
-        let (a_holds, party_holds) = (holders.contains(&a), holders.contains(&party));
+    /// Where two talk and nobody else: music for whoever is held and does not hold; the two joined where nobody holds.
+    pub(crate) fn talk(&mut self, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.room.is_none()) else { return };
+        let State::Talking { leg: party } = call.state else { return };
+        let a = call.a;
+        let (a_holds, party_holds) = (call.hold.is_by(a), call.hold.is_by(party));
         let (a_hears, party_hears) = (party_holds && !a_holds, a_holds && !party_holds);
         let stops = call.hold.music.take_if(|_| !party_hears);
         let starts = party_hears && call.hold.music.replace(party).is_none();
-        if (call.sound == Sound::Playing) != a_hears || call.sound == Sound::Joined {
+        let (held, sound) = (a_holds || party_holds, call.sound);
+        if held && (sound == Sound::Joined || sound == Sound::Playing && !a_hears) {
             self.silence(id, a);
         }
         let music = PromptId(MUSIC.into());
@@ -76,22 +76,18 @@ impl Control {
         if starts {
             self.media(MediaCommand::Play { leg: party, prompt: music.clone(), repeat: true });
         }
-        if a_hears && self.calls.get(&id).is_some_and(|call| call.sound == Sound::Nothing) {
+        if a_hears && sound != Sound::Playing {
             self.play(id, music, true);
         }
-        if !a_holds && !party_holds {
+        if !held && sound != Sound::Joined {
             self.join(id, party);
         }
     }
 
-    /// Nobody holds any more, because the two part.
-    fn end_hold(&mut self, id: CallId) {
+    /// The two who talk part: neither hears the other or music any more.
+    pub(crate) fn part(&mut self, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let holders: Vec<_> = core::mem::take(&mut call.hold.holders).into_iter().collect();
         let (a, music) = (call.a, call.hold.music.take());
-        for leg in holders {
-            self.fact(Fact::Held { call: id, leg, on: false });
-        }
         if let Some(leg) = music {
             self.media(MediaCommand::Stop { leg });
         }
@@ -143,14 +139,16 @@ impl Control {
         call.hold.transferor = Some(party);
         let target = route.to.clone();
         self.fact(Fact::TransferAsked { call: id, leg: party, to });
-        self.end_hold(id);
+        self.part(id);
         self.go(now, id, target);
         Ok(())
     }
 
     /// The caller has been taken on: whoever gave it away is let go.
     pub(crate) fn transferred(&mut self, id: CallId) {
-        let Some(leg) = self.calls.get_mut(&id).and_then(|call| call.hold.transferor.take()) else { return };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(leg) = call.hold.transferor else { return };
+        call.hold.forget(leg);
         self.fact(Fact::Transferred { call: id, leg });
         self.release(leg, Cause::NORMAL_CLEARING);
     }
@@ -158,12 +156,13 @@ impl Control {
     /// The new party cannot be had: the caller goes back to whoever gave it away, if that one is still there.
     pub(crate) fn give_back(&mut self, now: Time, id: CallId, cause: Cause) -> bool {
         let Some(call) = self.calls.get_mut(&id).filter(|call| !call.is_ending()) else { return false };
-        let Some(leg) = call.hold.transferor.take() else { return false };
+        let here = |leg: &LegId| self.legs.get(leg).is_some_and(|leg| !leg.releasing);
+        let Some(leg) = call.hold.transferor.take().filter(here) else { return false };
         let a = call.a;
         call.enter(now, State::Talking { leg });
         self.silence(id, a);
         self.fact(Fact::TransferFailed { call: id, leg, cause });
-        self.join(id, leg);
+        self.talk(id);
         true
     }
 }

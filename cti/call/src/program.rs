@@ -66,11 +66,11 @@ impl Control {
         let known = self.legs.get(&leg).filter(|known| matches!(known.program, Some(Program::Party(_))));
         let Some(id) = known.map(|known| known.call) else { return false };
         let talks = |state: &State| matches!(state, State::Talking { leg: party } if *party == leg);
-        let Some(a) = self.calls.get(&id).filter(|call| talks(&call.state)).map(|call| call.a) else {
+        if !self.calls.get(&id).is_some_and(|call| talks(&call.state)) {
             return false;
-        };
+        }
         self.release(leg, Cause::NORMAL_CLEARING);
-        self.silence(id, a);
+        self.part(id);
         self.go(now, id, target);
         self.settle(now, id);
         true
@@ -109,8 +109,7 @@ impl Control {
         let Some(Program::Party(name)) = &gone.program else { return false };
         let Some(Some(then)) = self.plan.programs.get(name) else { return false };
         let then = then.clone();
-        let Some(a) = self.calls.get(&id).map(|call| call.a) else { return false };
-        self.silence(id, a);
+        self.part(id);
         self.go(now, id, then);
         true
     }

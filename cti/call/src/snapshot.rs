@@ -100,7 +100,7 @@ pub struct CallView {
     pub position: Option<usize>,
     /// The agent that rings or talks.
     pub agent: Option<AgentId>,
-    /// Whether a party holds the other one.
+    /// Whether the caller or the party holds.
     pub on_hold: bool,
     /// The recording that is being made of it.
     pub recording: Option<RecordingView>,

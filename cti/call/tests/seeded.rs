@@ -121,11 +121,14 @@ struct Line {
     /// The conference that it is in, as what.
     room: Option<(u64, MixRole)>,
     playing: Option<PromptId>,
+    /// Its far end holds, or somebody asked for that.
+    holds: bool,
 }
 
 impl Line {
     fn new(outgoing: bool, agent: Option<AgentId>) -> Line {
-        Line { outgoing, agent, answered: false, releasing: false, joined: None, room: None, playing: None }
+        let (joined, room, playing) = (None, None, None);
+        Line { outgoing, agent, answered: false, releasing: false, joined, room, playing, holds: false }
     }
 }
 
@@ -232,6 +235,10 @@ impl World {
             8 if self.random.below(20) == 0 => {
                 self.control.handle_media(self.now, MediaEvent::Silent { leg })
             }
+            11 if !releasing => {
+                let on = self.random.below(2) == 0;
+                self.control.handle_leg(self.now, leg, LegEvent::Held(on));
+            }
             9 | 10 => {
                 if let Some(prompt) = playing {
                     self.control.handle_media(self.now, MediaEvent::PlayEnded { leg, prompt });
@@ -266,7 +273,13 @@ impl World {
         let out = Outgoing { name: "carrier".into(), number: Some("0123".into()) };
         let to = self.random.pick(&[Target::Agent(someone.clone()), Target::Trunk(out)]);
         let role = self.random.pick(&[PartyRole::Listen, PartyRole::Whisper, PartyRole::Barge]);
-        let command = match self.random.below(8) {
+        let command = match self.random.below(12) {
+            8 => CallCommand::Hold,
+            9 => CallCommand::Unhold,
+            10 | 11 => {
+                let to = self.random.pick(&["100", "200", "1001", "666", "0555", "300", "301", "999"]);
+                CallCommand::Transfer { to: to.into() }
+            }
             0..=2 => CallCommand::Add { to },
             3..=4 => CallCommand::Supervise { agent: self.random.pick(&[agent(5), agent(6), someone]), role },
             5 => CallCommand::Remove { leg: call.legs.last().unwrap().id },
@@ -438,6 +451,22 @@ impl World {
         }
     }
 
+    /// Two who talk hear each other unless one of them holds; then the other one hears music.
+    fn check_talk(&self, call: &demarc_call::CallView) {
+        let [a, b] = &call.legs[..] else { return };
+        let apart = [a, b].iter().any(|leg| leg.releasing || leg.conference.is_some());
+        if call.state != demarc_call::CallState::Talking || apart {
+            return;
+        }
+        let (one, other) = (&self.lines[&a.id], &self.lines[&b.id]);
+        let joined = !one.holds && !other.holds;
+        assert_eq!(one.joined == Some(b.id), joined, "seed {}: {call:?}", self.seed);
+        for (hears, holds) in [(one, other), (other, one)] {
+            let music = hears.playing.is_some();
+            assert_eq!(music, holds.holds && !hears.holds, "seed {}: {call:?}", self.seed);
+        }
+    }
+
     fn fact(&mut self, fact: Fact) {
         let seed = self.seed;
         match &fact {
@@ -445,6 +474,10 @@ impl World {
                 assert!(self.offered.insert(*call), "seed {seed}: {call} offered twice")
             }
             other => {
+                if let Fact::Held { leg, on, .. } = other {
+                    let held = std::mem::replace(&mut self.lines.get_mut(leg).unwrap().holds, *on);
+                    assert_ne!(held, *on, "seed {seed}: {leg} holds twice");
+                }
                 if let Some(call) = other.call() {
                     assert!(self.offered.contains(&call), "seed {seed}: {other:?} of no call");
                     assert!(!self.records.contains_key(&call), "seed {seed}: {other:?} after the end");
@@ -471,6 +504,7 @@ impl World {
             assert_eq!(used, busy, "seed {seed}: agent {} is {:?}", agent.id, agent.state);
         }
         self.check_conferences(&shot);
+        shot.calls.iter().for_each(|call| self.check_talk(call));
         let waiting: usize = shot.queues.iter().map(|q| q.waiting).sum();
         let queued = shot.calls.iter().filter(|c| c.state == demarc_call::CallState::Queued).count();
         assert_eq!(waiting, queued, "seed {seed}: callers in queues");
@@ -512,8 +546,12 @@ impl World {
         assert_eq!(record.menu_choices.len(), count(|f| matches!(f, Fact::MenuChoice { .. })));
         let answers = count(|f| matches!(f, Fact::Answered { .. }));
         let to_program = |to: &Target| matches!(to, Target::Program(_));
-        let sent_on = facts.iter().filter(|f| matches!(f, Fact::Routed { target, .. } if to_program(target)));
-        assert!(answers <= 1 + sent_on.count(), "seed {}: only programs send a caller on", self.seed);
+        let sends_on = |fact: &&&Fact| match fact {
+            Fact::Routed { target, .. } => to_program(target),
+            fact => matches!(fact, Fact::TransferAsked { .. }),
+        };
+        let sent_on = facts.iter().filter(sends_on).count();
+        assert!(answers <= 1 + sent_on, "seed {}: who talks with a caller sends it on", self.seed);
         let conferred = count(|f| matches!(f, Fact::ConferenceJoined { conference: Some(_), .. }));
         assert_eq!(record.conference.is_some(), conferred > 0);
         assert_eq!(record.answer_ms.is_some(), answers > 0 || conferred > 0);
@@ -543,8 +581,8 @@ fn thousands_of_calls_leave_nothing_behind() {
         }
     }
     println!("{calls} calls: {seen:?}; commands: {obeyed:?}");
-    for verb in ["Add", "Supervise", "Remove", "Mute", "Level"] {
-        assert!(obeyed.get(verb).is_some_and(|times| *times > 50), "{verb} is hardly ever obeyed");
+    for verb in ["Add", "Supervise", "Remove", "Mute", "Level", "Hold", "Unhold", "Transfer"] {
+        assert!(obeyed.get(verb).is_some_and(|times| *times > 20), "{verb} is hardly ever obeyed");
     }
     assert!(calls > 3000, "only {calls} calls were made");
     for way in [Disposition::Answered, Disposition::Abandoned, Disposition::Busy, Disposition::Failed] {

@@ -198,12 +198,14 @@ impl Control {
         if self.dismiss(now, id, leg, cause) {
             return true;
         }
-        let others = self.calls.get(&id).is_some_and(|call| call.successor().is_some());
-        if others {
+        let dispensable =
+            |call: &Call| call.successor().is_some() || leg != call.a && call.party() != Some(leg);
+        let goes_on = self.calls.get(&id).is_some_and(dispensable);
+        if goes_on {
             self.leave_room(now, id, leg, true);
-            self.release(leg, cause); // its place is taken when it is gone
+            self.release(leg, cause); // its place, where it had one, is taken when it is gone
         }
-        others
+        goes_on
     }
 
     /// After a guest left: back to a plain call where only two are left; whispers are for the agent who is there now.
@@ -221,7 +223,7 @@ impl Control {
         if let Some(call) = self.calls.get_mut(&id) {
             (call.room, call.sound) = (None, Sound::Nothing);
         }
-        self.join(id, party);
+        self.talk(id);
     }
 
     /// Takes every leg of a call out of its room and sends its guests away: the call is over, or goes on elsewhere.
@@ -261,10 +263,8 @@ impl Control {
     fn takes_guests(&self, id: CallId) -> Result<(), CommandError> {
         let call = self.calls.get(&id).ok_or(CommandError::NoCall(id))?;
         let not_now = |why| Err(CommandError::NotNow { call: id, why });
-        if call.hold.is_on() {
-            return not_now("it is on hold");
-        }
         let most = match &call.state {
+            State::Talking { .. } if call.is_on_hold() => return not_now("it is on hold"),
             State::Talking { leg } if self.legs.get(leg).is_some_and(|party| party.program.is_some()) => {
                 return not_now("the caller talks with a program, and programs are in no conference");
             }
@@ -331,7 +331,10 @@ impl Control {
             return call.room;
         }
         let State::Talking { leg: party } = call.state else { return None };
-        let a = call.a;
+        let (a, on_hold) = (call.a, call.is_on_hold());
+        if on_hold {
+            self.part(id); // music is for two
+        }
         let number = self.rooms.open(None);
         for leg in [a, party] {
             self.enter_room(now, id, number, leg, PartyRole::Party, false);

@@ -99,6 +99,12 @@ impl Bench {
         self.told()
     }
 
+    /// Nothing has come from a leg for too long.
+    pub fn silent(&mut self, leg: LegId) -> Vec<Output> {
+        self.control.handle_media(self.now(), MediaEvent::Silent { leg });
+        self.told()
+    }
+
     /// The facts of a kind so far, as they are written.
     pub fn facts_of(&self, kind: &str) -> Vec<&str> {
         let start = format!(r#"{{"fact":"{kind}","#);

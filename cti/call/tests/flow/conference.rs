@@ -250,11 +250,24 @@ fn a_silent_third_party_leaves_alone() {
     let mut bench = talking();
     add(&mut bench);
     bench.leg(THIRD, E::Answered);
-    bench.control.handle_media(bench.now(), MediaEvent::Silent { leg: THIRD });
-    assert_eq!(bench.told()[..2], [leave(THIRD), release(THIRD, 27)]);
+    bench.leg(THIRD, E::Held(true));
+    assert_eq!(bench.silent(THIRD), [], "who holds may be silent");
+    bench.leg(THIRD, E::Held(false));
+    assert_eq!(bench.silent(THIRD)[..2], [leave(THIRD), release(THIRD, 27)]);
     assert_eq!(gone(&mut bench, THIRD), []);
-    bench.control.handle_media(bench.now(), MediaEvent::Silent { leg: A });
-    assert!(bench.told().contains(&release(B, 27)), "of two, one alone has nobody");
+    assert!(bench.silent(A).contains(&release(B, 27)), "of two, one alone has nobody");
+}
+
+#[test]
+fn who_holds_as_a_third_party_comes_holds_on_when_it_leaves() {
+    let mut bench = talking();
+    add(&mut bench);
+    let music = |leg| Output::Media(M::Play { leg, prompt: PromptId("music".into()), repeat: true });
+    let stop = Output::Media(M::Stop { leg: A });
+    assert_eq!(bench.leg(B, E::Held(true)), [Output::Media(M::Split { leg: A }), music(A)]);
+    let told = bench.leg(THIRD, E::Answered);
+    assert_eq!(told, [&[stop][..], &[A, B, THIRD].map(|leg| confer(leg, MixRole::Party))].concat());
+    assert_eq!(gone(&mut bench, THIRD), [leave(A), leave(B), music(A)]);
 }
 
 #[test]

@@ -125,3 +125,31 @@ fn a_held_caller_may_be_sent_to_a_menu_and_nowhere_without_a_route() {
     bench.agent(AgentEvent::Gone);
     assert_eq!(bench.leg(A, E::Released { cause: Cause(16) }), [stop(A)]);
 }
+
+#[test]
+fn a_caller_who_holds_while_waiting_is_not_cut_off_and_talks_when_back() {
+    let mut bench = Bench::new(plan());
+    bench.call("100");
+    bench.digit('2');
+    bench.leg(A, E::Held(true));
+    assert_eq!(bench.silent(A), [], "its silence is no fault");
+    bench.agent(AgentEvent::Available);
+    assert_eq!(bench.leg(B, E::Answered), [stop(A), music(B)], "the agent hears that nobody is there");
+    assert_eq!(bench.leg(A, E::Held(false)), [stop(B), join(B)]);
+    assert_eq!(bench.silent(A), [split(), release(B, 27), release(A, 27)]);
+}
+
+#[test]
+fn an_agent_who_waits_for_a_transfer_may_be_silent_or_gone_and_the_caller_is_not_cut_off() {
+    let mut bench = talking();
+    bench.leg(B, E::Held(true));
+    transfer(&mut bench, "0301").unwrap();
+    assert_eq!(bench.silent(B), [], "the agent holds");
+    let back = bench.leg(NEW, E::Released { cause: Cause(17) });
+    assert_eq!(back, [music(A)], "and has the caller again, on hold");
+    assert_eq!(bench.leg(B, E::Held(false)), [stop(A), join(B)]);
+    let mut bench = ringing();
+    assert_eq!(bench.silent(B), [release(B, 27)], "alone");
+    let nobody = bench.leg(NEW, E::Released { cause: Cause(17) });
+    assert_eq!(nobody, [stop(A), release(A, 17)], "not given back to a leg that is being released");
+}

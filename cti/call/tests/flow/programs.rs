@@ -6,7 +6,7 @@ use demarc_call::{
 };
 use demarc_model::{
     AgentId, CallId, Cause, Destination, Digit, LegCommand as C, LegEvent as E, LegId, MediaCommand as M,
-    Number, QueueName,
+    Number, PromptId, QueueName,
 };
 
 fn bot(number: &str) -> Destination {
@@ -165,4 +165,20 @@ fn a_program_that_is_not_there_is_told_of_before_anybody_calls() {
     assert!(plan.check().unwrap_err().to_string().contains("no program \"cat\""));
     plan.programs.clear();
     assert!(plan.check().unwrap_err().to_string().contains("no program \"bot\""));
+}
+
+#[test]
+fn a_caller_who_holds_when_sent_on_by_a_program_is_held_no_longer_once_it_says_so() {
+    let mut bench = talking(None);
+    bench.leg(A, E::Held(true));
+    let music = Output::Media(M::Play { leg: B, prompt: PromptId("music".into()), repeat: true });
+    bench.leg(A, E::Held(false));
+    assert!(bench.leg(A, E::Held(true)).contains(&music));
+    assert!(bench.control.handle_continue(bench.now(), B, sales()));
+    let told = bench.told();
+    assert!(told.contains(&Output::Media(M::Stop { leg: B })), "{told:?}");
+    bench.leg(A, E::Held(false));
+    let joined = Output::Media(M::Join { a: A, b: LegId(3) });
+    assert!(bench.leg(LegId(3), E::Answered).contains(&joined));
+    assert!(!bench.control.call(bench.now(), CallId(1)).unwrap().on_hold);
 }
