@@ -95,9 +95,9 @@ pub(crate) enum Command {
     UpdateRtp(LegId, RtpRemote),
     Detach(LegId, Told),
     SendDigits(LegId, Vec<Digit>),
-    AddTap(LegId, TapId, Box<dyn Tap>),
+    AddTap(LegId, TapId, Box<dyn Tap + Send>),
     RemoveTap(LegId, TapId),
-    SetSource(LegId, Option<Box<dyn Source>>),
+    SetSource(LegId, Option<Box<dyn Source + Send>>),
     SetTransform(LegId, Option<Box<dyn Transform>>),
     Media(MediaCommand),
     Prompts(Arc<PromptLibrary>),
@@ -195,7 +195,7 @@ impl EngineHandle {
     }
 
     /// Puts a tap on a leg; it ends with the leg.
-    pub fn add_tap(&self, leg: LegId, id: TapId, tap: Box<dyn Tap>) -> Result<(), EngineError> {
+    pub fn add_tap(&self, leg: LegId, id: TapId, tap: Box<dyn Tap + Send>) -> Result<(), EngineError> {
         self.give(Command::AddTap(leg, id, tap))
     }
 
@@ -205,7 +205,7 @@ impl EngineHandle {
     }
 
     /// What a leg hears in place of its peer; `None` for its peer again. A prompt or a digit goes before it.
-    pub fn set_source(&self, leg: LegId, source: Option<Box<dyn Source>>) -> Result<(), EngineError> {
+    pub fn set_source(&self, leg: LegId, source: Option<Box<dyn Source + Send>>) -> Result<(), EngineError> {
         self.give(Command::SetSource(leg, source))
     }
 
@@ -362,7 +362,7 @@ fn carry_out(core: &mut Core, watch: &Watch, ports: &mut SharedPorts, command: C
         Command::SendDigits(leg, digits) => core.send_digits(leg, &digits),
         Command::AddTap(leg, id, tap) => core.add_tap(leg, id, tap),
         Command::RemoveTap(leg, id) => core.remove_tap(leg, id),
-        Command::SetSource(leg, source) => core.set_source(leg, source),
+        Command::SetSource(leg, source) => core.set_source(leg, source.map(|source| source as _)),
         Command::SetTransform(leg, transform) => core.set_transform(leg, transform),
         Command::Media(command) => core.command(command),
         Command::Prompts(prompts) => core.set_prompts(prompts),

@@ -21,7 +21,7 @@ pub enum Way {
 pub struct TapId(pub u32);
 
 /// Sees what passes through a leg.
-pub trait Tap: Send {
+pub trait Tap {
     /// A stretch of A-law, 160 octets as a rule, never more than [`crate::MAX_STRETCH`].
     fn sound(&mut self, now: Time, way: Way, alaw: &[u8]);
 
@@ -35,7 +35,7 @@ pub trait Tap: Send {
 }
 
 /// Makes what a leg hears, in place of its peer. Digits and prompts go before it.
-pub trait Source: Send {
+pub trait Source {
     /// Fills the next 20 ms. `false` ends the source, and the peer is heard again.
     fn block(&mut self, now: Time, alaw: &mut [u8; BLOCK]) -> bool;
 }

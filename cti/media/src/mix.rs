@@ -7,8 +7,9 @@ use crate::{BLOCK, Prompt, Source, Tap, TapId, Way, fifo::Fifo};
 use demarc_dsp::{ALAW_SILENCE, alaw_to_linear, linear_to_alaw};
 use demarc_model::{LegId, MixRole, Time};
 use std::{
+    cell::{RefCell, RefMut},
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    rc::Rc,
 };
 
 /// Parties of one conference.
@@ -20,7 +21,7 @@ const BOUND: usize = 10;
 /// Blocks that a party's sound waits for before it is mixed, so that packets and ticks may come late.
 const DEPTH: usize = 3;
 
-/// One conference. Only the engine's thread uses it: the lock is never waited for.
+/// One conference. Only the engine's thread has it.
 #[derive(Default)]
 pub(crate) struct Conference {
     parties: BTreeMap<LegId, Party>,
@@ -249,11 +250,11 @@ impl Conferences {
 
 /// A conference as its members hold it.
 #[derive(Clone, Default)]
-pub(crate) struct SharedConference(Arc<Mutex<Conference>>);
+pub(crate) struct SharedConference(Rc<RefCell<Conference>>);
 
 impl SharedConference {
-    pub fn get(&self) -> MutexGuard<'_, Conference> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn get(&self) -> RefMut<'_, Conference> {
+        self.0.borrow_mut()
     }
 
     /// What listens to a member, and what it hears.

@@ -16,8 +16,10 @@ use demarc_dsp::ALAW_SILENCE;
 use demarc_model::Time;
 use rtrb::{Consumer, Producer, RingBuffer};
 use std::{
+    cell::{RefCell, RefMut},
+    rc::Rc,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -199,17 +201,17 @@ impl ProgramEnd {
     }
 }
 
-/// A program's end as the engine holds it. Only the engine's thread uses it: the lock is never waited for.
+/// A program's end as the engine's thread holds it.
 #[derive(Clone)]
-pub(crate) struct SharedEnd(Arc<Mutex<ProgramEnd>>);
+pub(crate) struct SharedEnd(Rc<RefCell<ProgramEnd>>);
 
 impl SharedEnd {
     pub fn new(end: ProgramEnd) -> SharedEnd {
-        SharedEnd(Arc::new(Mutex::new(end)))
+        SharedEnd(Rc::new(RefCell::new(end)))
     }
 
-    fn get(&self) -> MutexGuard<'_, ProgramEnd> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn get(&self) -> RefMut<'_, ProgramEnd> {
+        self.0.borrow_mut()
     }
 
     /// What listens to the leg that the program is joined to, and what that one hears.
