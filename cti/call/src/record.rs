@@ -98,11 +98,11 @@ pub struct CallRecord {
     pub origin: Origin,
     /// When it was offered.
     pub start_ms: i64,
-    /// When a party (not a menu or a queue) first answered.
+    /// When a party (not a menu or a queue) first answered, or the caller came into a conference.
     pub answer_ms: Option<i64>,
     /// When it was over; 0 while it is not.
     pub end_ms: i64,
-    /// Seconds with a party, rounded.
+    /// Seconds with a party or in a conference, rounded.
     pub talk_seconds: u64,
     /// Seconds in queues, rounded.
     pub wait_seconds: u64,
@@ -110,7 +110,7 @@ pub struct CallRecord {
     pub menu_choices: Vec<MenuStep>,
     /// The last queue.
     pub queue: Option<QueueName>,
-    /// The agent that answered.
+    /// The last agent that answered.
     pub agent: Option<AgentId>,
     /// The last conference of the configuration that the caller was in.
     #[serde(default)]
@@ -194,7 +194,7 @@ impl CallRecord {
             Fact::MenuChoice { menu, digits, .. } if self.menu_choices.len() < Self::MAX_ROWS => {
                 self.menu_choices.push(MenuStep { menu: menu.clone(), digits: digits.clone() });
             }
-            // Sent on from a party: it is with nobody until the next one answers.
+            // Sent on from a party: it is with nobody until the next one answers, or the same one has it back.
             Fact::Routed { .. } => self.stop_talking(at_ms),
             Fact::QueueEntered { queue, .. } => {
                 self.queue = Some(queue.clone());
@@ -223,8 +223,9 @@ impl CallRecord {
                 }
             }
             Fact::Answered { agent, .. } => self.answered(at_ms, agent.as_ref()),
+            Fact::TransferFailed { .. } => self.answered(at_ms, None),
             Fact::ConferenceJoined { conference: Some(name), .. } => {
-                self.answer_ms.get_or_insert(at_ms);
+                self.answered(at_ms, None);
                 self.conference = Some(name.clone());
             }
             Fact::LegStream { leg, stream, .. } => {
@@ -261,7 +262,7 @@ impl CallRecord {
         self.stop_waiting(at_ms);
         self.answer_ms.get_or_insert(at_ms);
         self.talking_since_ms.get_or_insert(at_ms);
-        self.agent = agent.cloned();
+        self.agent = agent.cloned().or(self.agent.take());
     }
 
     fn stop_waiting(&mut self, at_ms: i64) {

@@ -207,11 +207,13 @@ fn callers_meet_in_a_conference_with_music_for_the_first_and_a_tone_for_each() {
     assert!(!third.contains(&to(LegId(6), demarc_model::LegCommand::Answer)));
     assert_eq!(gone(&mut bench, LegId(4)), [play("music", true), tells("left")]);
     gone(&mut bench, LegId(6));
+    bench.pass(9);
     gone(&mut bench, A);
     assert!(bench.control.is_idle() && bench.records.len() == 3);
-    let seen: Vec<_> = bench.records.iter().map(|r| (r.conference.as_deref(), r.disposition)).collect();
-    let there = (Some("room"), Disposition::Answered);
-    assert_eq!(seen, [there, (None, Disposition::Busy), there]);
+    let seen: Vec<_> =
+        bench.records.iter().map(|r| (r.conference.as_deref(), r.disposition, r.talk_seconds)).collect();
+    let there = |seconds| (Some("room"), Disposition::Answered, seconds);
+    assert_eq!(seen, [there(0), (None, Disposition::Busy, 0), there(9)]);
 }
 
 #[test]
