@@ -1,5 +1,5 @@
 use crate::{
-    CallState, Target,
+    CallState, Route, Target,
     conference::{Admission, Guest},
     hold::Hold,
     recording::Recordings,
@@ -124,7 +124,7 @@ pub(crate) struct Call {
     pub detects_machine: bool,
     pub on_machine: Option<Target>,
     pub hold: Hold,
-    /// Whether its route wants it recorded.
+    /// Whether a route of its wants it recorded.
     pub record: bool,
     pub state: State,
     pub started: Time,
@@ -170,6 +170,16 @@ impl Call {
             cause: Cause::NORMAL_UNSPECIFIED,
             by_caller: false,
         }
+    }
+
+    /// Takes from the route of a dialled number all but where it leads, which is returned.
+    pub fn follow(&mut self, route: &Route, dialled: &Number) -> Target {
+        self.number = route.rewrite(dialled);
+        self.ring = Duration::from_secs(route.ring_seconds.into());
+        self.record |= route.record;
+        self.failover = route.failover.iter().cloned().collect();
+        (self.detects_machine, self.on_machine) = (route.detect_machine, route.on_machine.clone());
+        route.to.clone()
     }
 
     pub fn enter(&mut self, now: Time, state: State) {

@@ -9,7 +9,6 @@ use alloc::{
     sync::Arc,
     vec::Vec,
 };
-use core::time::Duration;
 use demarc_acd::Acd;
 use demarc_ivr::MenuSpec;
 use demarc_model::{
@@ -257,12 +256,8 @@ impl Control {
         let Some(route) = self.plan.route(&call.origin, &call.to) else {
             return self.end(now, id, Cause::UNALLOCATED, false);
         };
-        call.number = route.rewrite(&call.to);
-        call.ring = Duration::from_secs(route.ring_seconds.into());
-        call.record = route.record;
-        call.failover = route.failover.iter().cloned().collect();
-        (call.detects_machine, call.on_machine) = (route.detect_machine, route.on_machine.clone());
-        let (leg, target) = (call.a, route.to.clone());
+        let dialled = call.to.clone();
+        let (leg, target) = (call.a, call.follow(route, &dialled));
         if !matches!(target, Target::Hangup(_)) {
             self.outputs.push_back(Output::Leg(leg, LegCommand::Proceed));
         }

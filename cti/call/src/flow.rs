@@ -41,14 +41,11 @@ impl Control {
         call.enter(now, State::Routing);
         call.hops += 1;
         if call.hops > self.plan.limits.max_hops {
-            return self.end(now, id, ROUTING_ERROR, false);
+            return self.turn_away(now, id, ROUTING_ERROR);
         }
         let (number, a) = (call.number.clone(), call.a);
         self.listen(a, Detect::default());
         self.fact(Fact::Routed { call: id, target: target.clone() });
-        if matches!(target, Target::Menu(_) | Target::Queue(_) | Target::Conference(_)) {
-            self.transferred(id);
-        }
         match target {
             Target::Menu(name) => self.enter_menu(now, id, name),
             Target::Queue(queue) => self.enter_queue(now, id, queue),
@@ -64,7 +61,14 @@ impl Control {
                 self.dial_party(now, id, Destination::Group { group: name, number }, None);
             }
             Target::Program(name) => self.dial_program(now, id, name),
-            Target::Hangup(cause) => self.end(now, id, cause, false),
+            Target::Hangup(cause) => self.turn_away(now, id, cause),
+        }
+    }
+
+    /// A call cannot be where it was sent: the caller goes back to whoever gave it away, or is told the cause.
+    pub(crate) fn turn_away(&mut self, now: Time, id: CallId, cause: Cause) {
+        if !self.give_back(now, id, cause) {
+            self.end(now, id, cause, false);
         }
     }
 
@@ -208,9 +212,7 @@ impl Control {
             State::Pin { .. } => self.with_pin(now, id, a, |entry| entry.handle_timeout(now)),
             State::Dialling { leg, until } if until <= now => {
                 self.release(leg, Cause::NORMAL_CLEARING);
-                if !self.give_back(now, id, Cause::NO_ANSWER) {
-                    self.end(now, id, Cause::NO_ANSWER, false);
-                }
+                self.turn_away(now, id, Cause::NO_ANSWER);
             }
             _ => {}
         }
@@ -272,9 +274,10 @@ impl Control {
 
     fn enter_menu(&mut self, now: Time, id: CallId, name: String) {
         let Some(spec) = self.menus.get(&name).map(Arc::clone) else {
-            return self.end(now, id, Cause::NO_ROUTE, false);
+            return self.turn_away(now, id, Cause::NO_ROUTE);
         };
         self.answer_caller(id);
+        self.transferred(id);
         self.fact(Fact::MenuEntered { call: id, menu: name.clone() });
         let Some(call) = self.calls.get_mut(&id) else { return };
         let a = call.a;
@@ -291,6 +294,7 @@ impl Control {
             (Entered::Waiting { position }, Some(music)) => {
                 // The caller is answered only now: a caller whom the queue refuses costs nothing.
                 self.answer_caller(id);
+                self.transferred(id);
                 self.fact(Fact::QueueEntered { call: id, queue: queue.clone(), position });
                 if let Some(call) = self.calls.get_mut(&id) {
                     call.enter(now, State::Queued { queue, offer: None });
@@ -301,7 +305,7 @@ impl Control {
                 self.fact(Fact::QueueLeft { call: id, queue, reason: reason.into() });
                 self.leave_queue(now, id, reason, target);
             }
-            _ => self.end(now, id, Cause::NO_ROUTE, false),
+            _ => self.turn_away(now, id, Cause::NO_ROUTE),
         }
     }
 
@@ -313,9 +317,9 @@ impl Control {
                 }
                 self.go(now, id, target);
             }
-            (None, OverflowReason::Full) => self.end(now, id, Cause::USER_BUSY, false),
-            (None, OverflowReason::Empty) => self.end(now, id, Cause::SUBSCRIBER_ABSENT, false),
-            (None, OverflowReason::TooLong) => self.end(now, id, Cause::NO_ANSWER, false),
+            (None, OverflowReason::Full) => self.turn_away(now, id, Cause::USER_BUSY),
+            (None, OverflowReason::Empty) => self.turn_away(now, id, Cause::SUBSCRIBER_ABSENT),
+            (None, OverflowReason::TooLong) => self.turn_away(now, id, Cause::NO_ANSWER),
         }
     }
 
@@ -399,8 +403,7 @@ impl Control {
                 self.silence(id, a);
                 self.go(now, id, next);
             }
-            None if self.give_back(now, id, cause) => {}
-            None => self.end(now, id, cause, false),
+            None => self.turn_away(now, id, cause),
         }
     }
 

@@ -7,7 +7,6 @@ use crate::{
     control::Control,
 };
 use alloc::collections::BTreeSet;
-use core::time::Duration;
 use demarc_model::{CallId, Cause, LegId, MediaCommand, Number, Origin, PromptId, Time};
 
 /// What a party on hold hears; the prompt library has to know it.
@@ -133,11 +132,8 @@ impl Control {
         let Some(route) = self.plan.route(&origin, &to) else {
             return Err(CommandError::Invalid(alloc::format!("no route for {to}")));
         };
-        call.number = route.rewrite(&to);
-        call.ring = Duration::from_secs(route.ring_seconds.into());
-        call.failover = route.failover.iter().cloned().collect();
+        let target = call.follow(route, &to);
         call.hold.transferor = Some(party);
-        let target = route.to.clone();
         self.fact(Fact::TransferAsked { call: id, leg: party, to });
         self.part(id);
         self.go(now, id, target);

@@ -40,7 +40,7 @@ impl Control {
     /// Routes a call into a conference: asks for the PIN first where there is one.
     pub(crate) fn enter_conference(&mut self, now: Time, id: CallId, name: String) {
         let Some(spec) = self.plan.conferences.get(&name) else {
-            return self.end(now, id, Cause::NO_ROUTE, false);
+            return self.turn_away(now, id, Cause::NO_ROUTE);
         };
         let Some(call) = self.calls.get(&id) else { return };
         let moderates = matches!(&call.origin, Origin::Agent(agent) if spec.moderators.contains(agent));
@@ -52,6 +52,7 @@ impl Control {
         match entry {
             Some(entry) => {
                 self.answer_caller(id);
+                self.transferred(id);
                 let Some(call) = self.calls.get_mut(&id) else { return };
                 let a = call.a;
                 call.enter(now, State::Pin { name, entry: PinEntry::new(now, Arc::new(entry)) });
@@ -93,6 +94,7 @@ impl Control {
             return self.refuse_entry(now, id, name, RefusedReason::Full);
         }
         self.answer_caller(id);
+        self.transferred(id);
         let number = self.rooms.open(Some(&name));
         let wanted = self.plan.conferences.get(&name).is_some_and(|c| c.record);
         let Some(call) = self.calls.get_mut(&id) else { return };
@@ -112,7 +114,7 @@ impl Control {
             RefusedReason::Pin => Cause::REJECTED,
         };
         self.fact(Fact::ConferenceRefused { call: id, conference: name, reason });
-        self.end(now, id, cause, false);
+        self.turn_away(now, id, cause);
     }
 
     fn is_full(&self, name: &str) -> bool {

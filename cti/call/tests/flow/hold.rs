@@ -1,8 +1,10 @@
 //! Hold and transfer: who hears what, and who has the caller in the end.
 
 use crate::{bench::*, commands::talking};
-use demarc_call::{AgentEvent, CallCommand, CommandError, Output};
-use demarc_model::{Cause, Destination, LegEvent as E, LegId, MediaCommand as M, Number, PromptId};
+use demarc_call::{AgentEvent, CallCommand, CommandError, ConferenceSpec, Output, Pattern, Route, Target};
+use demarc_model::{
+    CallId, Cause, Destination, LegEvent as E, LegId, MediaCommand as M, Number, Origin, PromptId, QueueName,
+};
 
 /// The party that the caller is sent to.
 const NEW: LegId = LegId(3);
@@ -86,6 +88,7 @@ fn a_caller_who_is_taken_on_elsewhere_is_let_go_by_the_agent() {
     bench.leg(A, E::Released { cause: Cause(16) });
     assert_eq!(bench.record().0, 16);
     assert_eq!(bench.records[0].legs.len(), 3, "one call and its legs");
+    assert_eq!(bench.records[0].agent.as_ref().map(|agent| &*agent.0), Some("1001"), "who took the call");
     assert_eq!((bench.facts_of("transfer_asked").len(), bench.facts_of("transferred").len()), (1, 1));
 }
 
@@ -97,10 +100,11 @@ fn a_caller_who_is_not_taken_on_is_back_with_the_agent() {
     assert_eq!(late.pass(61), [release(NEW, 16), stop(A), join(B)]);
     assert_eq!(late.leg(NEW, E::Released { cause: Cause(16) }), []);
     for bench in [&mut bench, &mut late] {
+        bench.pass(7);
         assert_eq!(bench.facts_of("transfer_failed").len(), 1);
         assert_eq!(bench.leg(B, E::Released { cause: Cause(16) }), [split(), release(A, 16)]);
         bench.leg(A, E::Released { cause: Cause(16) });
-        assert_eq!(bench.records.len(), 1);
+        assert_eq!((bench.records.len(), bench.records[0].talk_seconds), (1, 7), "since it is back");
     }
 }
 
@@ -124,6 +128,54 @@ fn a_held_caller_may_be_sent_to_a_menu_and_nowhere_without_a_route() {
     );
     bench.agent(AgentEvent::Gone);
     assert_eq!(bench.leg(A, E::Released { cause: Cause(16) }), [stop(A)]);
+}
+
+#[test]
+fn a_caller_who_is_not_let_in_is_back_with_the_agent_too() {
+    let mut full = plan();
+    let sales = full.queues.values_mut().next().unwrap();
+    (sales.empty, sales.full) = (Some(Target::Hangup(Cause(20))), None);
+    let routes = [
+        ("200", Target::Queue(QueueName("sales".into()))),
+        ("300", Target::Conference("room".into())),
+        ("666", Target::Hangup(Cause(21))),
+    ];
+    let route = |(number, to): (&str, Target)| Route::new(Pattern::try_from(number).unwrap(), to);
+    full.routes.extend(routes.map(route));
+    full.conferences = [("room".into(), ConferenceSpec { max_parties: 2, ..ConferenceSpec::open() })].into();
+    full.prompts.extend(["beep", "joined", "left"].map(|p| PromptId(p.into())));
+    for (number, cause) in [("200", 20), ("300", 17), ("666", 21)] {
+        let mut bench = Bench::new(full.clone());
+        let origin = || Origin::Trunk("carrier".into());
+        for leg in [4, 6].map(LegId) {
+            bench.leg(leg, E::Offered { origin: origin(), to: Number::from("300"), from: None });
+        }
+        bench.agent(AgentEvent::Available);
+        bench.call("1001");
+        bench.leg(B, E::Answered);
+        bench.agent(AgentEvent::Gone);
+        let transfer = CallCommand::Transfer { to: Number::from(number) };
+        bench.control.handle_command(bench.now(), CallId(3), transfer).unwrap();
+        assert_eq!(bench.told(), [split(), join(B)], "{number}");
+        let failed = format!(r#"{{"fact":"transfer_failed","call":3,"leg":1,"cause":{cause}}}"#);
+        assert_eq!(bench.facts_of("transfer_failed"), [failed]);
+    }
+}
+
+#[test]
+fn a_transfer_takes_all_of_the_route_that_it_takes() {
+    let mut recorded = plan();
+    let out = recorded.routes.iter_mut().find(|route| route.strip == 1).unwrap();
+    (out.record, out.detect_machine) = (true, true);
+    let mut bench = Bench::new(recorded);
+    bench.agent(AgentEvent::Available);
+    bench.call("1001");
+    assert_eq!(bench.leg(B, E::Answered).len(), 2, "this route is neither recorded nor looked at");
+    transfer(&mut bench, "0301").unwrap();
+    let told = bench.leg(NEW, E::Answered);
+    let begins = Output::Media(M::Record { leg: A, file: "call-1.wav".into() });
+    assert!(told.contains(&begins), "{told:?}");
+    assert!(matches!(told.last(), Some(Output::Media(M::Detect { leg: NEW, .. }))), "{told:?}");
 }
 
 #[test]
