@@ -2,6 +2,7 @@
 
 use crate::{place, process::Process};
 use std::{
+    net::UdpSocket,
     ops::RangeInclusive,
     path::{Path, PathBuf},
     process::Command,
@@ -25,11 +26,21 @@ impl Capture {
         Self::start("rtp", &format!("udp portrange {}-{}", ports.start(), ports.end()), logs)
     }
 
+    /// The same of all interfaces, into `rtp-any.pcap`.
+    pub fn rtp_anywhere(ports: &RangeInclusive<u16>, logs: &Path) -> Self {
+        let filter = format!("udp portrange {}-{}", ports.start(), ports.end());
+        Self::start_on("any", "rtp-any", &filter, logs)
+    }
+
     fn start(name: &str, filter: &str, logs: &Path) -> Self {
+        Self::start_on("lo", name, filter, logs)
+    }
+
+    fn start_on(interface: &str, name: &str, filter: &str, logs: &Path) -> Self {
         let file = logs.join(format!("{name}.pcap"));
         let _none_there = std::fs::remove_file(&file);
         let mut command = Command::new("dumpcap");
-        command.args(["-P", "-q", "-i", "lo", "-f", filter, "-w"]).arg(&file);
+        command.args(["-P", "-q", "-i", interface, "-f", filter, "-w"]).arg(&file);
         let process = Process::start(&format!("dumpcap-{name}"), &mut command, logs);
         // dumpcap writes the file's header when it is ready to capture.
         crate::eventually("dumpcap captures (it needs the right to)", || {
@@ -38,13 +49,28 @@ impl Capture {
         Self { process, file }
     }
 
-    /// Ends the capture and gives its file.
+    /// The same as [`Capture::finish`], when all that was sent up to now is in the file: the last that is captured, a packet of
+    /// sound from nobody to this port of this machine, is ours.
+    pub fn finish_after(self, port: u16) -> PathBuf {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket can be made");
+        socket.send_to(&MARK, ("127.0.0.1", port)).expect("a datagram can be sent");
+        crate::eventually("the end of the capture", || {
+            let file = std::fs::read(&self.file).ok()?;
+            file.windows(MARK.len()).any(|part| part == MARK).then_some(())
+        });
+        self.finish()
+    }
+
+    /// Ends the capture and gives its file; the last packets may be missing.
     pub fn finish(mut self) -> PathBuf {
         self.process.signal(nix::sys::signal::Signal::SIGINT);
         self.process.finish();
         self.file
     }
 }
+
+/// A packet of sound without any (RFC 3550, section 5.1).
+const MARK: [u8; 12] = *b"\x80\x08\x00\x00the end.";
 
 /// An RTP packet of a capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +112,19 @@ fn rtp_of(frame: &[u8]) -> Option<(u8, Rtp)> {
     plain.then_some((frame.get(43)? & 0x7f, packet))
 }
 
+/// Fields of the packets that a display filter of Wireshark selects, where UDP of these ports is RTP and RTCP. What a packet
+/// has several of is joined by commas.
+///
+/// # Panics
+/// When tshark cannot read the file.
+pub fn fields(file: &Path, ports: &RangeInclusive<u16>, filter: &str, names: &[&str]) -> Vec<Vec<String>> {
+    let mut command = Command::new("tshark");
+    command.arg("-r").arg(file).args(["-n", "-Y", filter, "-T", "fields"]);
+    command.arg("-d").arg(format!("udp.port=={}-{},rtp", ports.start(), ports.end()));
+    command.args(names.iter().flat_map(|name| ["-e", name]));
+    lines(command, file).iter().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+}
+
 /// Packets of a capture that a display filter of Wireshark selects, one line each.
 ///
 /// # Panics
@@ -96,6 +135,10 @@ pub fn select(file: &Path, filter: &str, sip_ports: &[u16]) -> Vec<String> {
     for port in sip_ports {
         command.args(["-d", &format!("udp.port=={port},sip"), "-d", &format!("tcp.port=={port},sip")]);
     }
+    lines(command, file)
+}
+
+fn lines(mut command: Command, file: &Path) -> Vec<String> {
     let home = place::logs("tshark-home");
     let output = command.env("HOME", home).output().expect("tshark runs; `make test` installs it");
     assert!(output.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&output.stderr));

@@ -10,7 +10,7 @@ use std::{
 
 /// The router and the host. They end with the value, and the cables go with them.
 pub struct Nat {
-    _router: Process,
+    router: Process,
     host: Process,
     /// Our end of the cable to the router: what the private network reaches us at.
     pub ours: Ipv4Addr,
@@ -65,7 +65,32 @@ impl Nat {
         ] {
             run(&command);
         }
-        Self { _router: router, host, ours, outside, private }
+        Self { router, host, ours, outside, private }
+    }
+
+    /// From now on every tenth packet of sound is lost on its way in, and every twentieth on its way out. Sound is what is
+    /// as long as 20 ms of G.711.
+    pub fn lose_sound(&self) {
+        let router = enter(&self.router);
+        run(&format!("{router} nft add chain ip nat lose {{ type filter hook forward priority 0 ; }}"));
+        for (way, of) in [("iifname", 10), ("oifname", 20)] {
+            let which = format!("{way} wan meta length 200 numgen inc mod {of} 3");
+            run(&format!("{router} nft add rule ip nat lose {which} counter drop"));
+        }
+    }
+
+    /// How many packets were lost so: on their way in, and out.
+    ///
+    /// # Panics
+    /// When nothing was to be lost.
+    pub fn lost(&self) -> [u64; 2] {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/proc/{}/ns/net", self.router.id()));
+        let output = command.args(["--", "nft", "list", "chain", "ip", "nat", "lose"]).output();
+        let text = String::from_utf8(output.expect("nft runs").stdout).expect("nft speaks ASCII");
+        let counts = text.split("packets ").skip(1).map(|rest| rest.split(' ').next()?.parse().ok());
+        let counts: Option<Vec<u64>> = counts.collect();
+        counts.and_then(|counts| counts.try_into().ok()).unwrap_or_else(|| panic!("two counters: {text}"))
     }
 
     /// A command that is to run on the host.

@@ -1,6 +1,7 @@
 //! Telephones on PJSUA2: `tests/peers/pjsua2/phone.py`, in a Python environment that `make test` makes.
 
 use crate::{place, process::Process, sound};
+use serde_json::Value;
 use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
@@ -56,6 +57,12 @@ impl Phone {
     /// Waits for a line that begins so: `incoming`, `confirmed`, `media`, `disconnected`.
     pub fn wait(&mut self, event: &str) {
         self.process.wait(event, |lines| lines.iter().any(|line| line.starts_with(event)).then_some(()));
+    }
+
+    /// What it counted of a call's stream, once that has ended.
+    pub fn stats(&mut self) -> Value {
+        let line = self.process.wait_line("stats ");
+        serde_json::from_str(&line["stats ".len()..]).expect("its numbers are JSON")
     }
 
     /// Waits until it has heard so many seconds, silence counted.

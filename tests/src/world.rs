@@ -192,6 +192,19 @@ impl Demarc {
         command.arg("call").args(verb).args(["--json", "--url", &url]).output().expect("demarc runs")
     }
 
+    /// The RTP streams of the calls in progress, as `demarc show streams` tells them.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn streams(&self) -> Vec<Value> {
+        let url = format!("http://127.0.0.1:{}", self.http);
+        let mut command = Command::new(place::program("demarc"));
+        let output =
+            command.args(["show", "streams", "--json", "--url", &url]).output().expect("demarc runs");
+        assert!(output.status.success(), "show streams: {output:?}");
+        serde_json::from_slice(&output.stdout).expect("--json gives JSON")
+    }
+
     /// The finished calls' records, oldest first.
     pub fn records(&self) -> Vec<Value> {
         let mut records = api::list(self.http, "/api/v1/cdr?limit=1000", "records");

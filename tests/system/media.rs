@@ -12,8 +12,10 @@ use demarc_tests::{
     sound::{self, arrival},
     world::{Demarc, World},
 };
+use serde_json::Value;
 use std::{
     net::Ipv4Addr,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -243,4 +245,83 @@ fn shared_ports_carry_every_kind_of_peer_at_once() {
     assert_heard(&three, &alaw(&agent.heard()), "baresip hears PJSUA2");
     drop(agent);
     office.close(2);
+}
+
+/// RTP from inside loses a twentieth, RTP to the inside a tenth, and RTCP nothing.
+#[test]
+fn reports_of_a_lossy_call_agree_with_what_both_ends_counted() {
+    let _alone = place::real_time();
+    let nat = Nat::build(63, &place::logs("media-reports"));
+    let office = Office::open("media-reports", nat.ours, 0);
+    let ports = office.world.rtp_ports();
+    let capture = Capture::rtp_anywhere(&ports, &office.world.logs);
+    let ((_, inside_file), (_, outside_file)) = (office.voice(2), office.voice(6));
+    let agent = office.baresip(("1001", "secret-1"), false, &outside_file);
+    let mut phone = office.behind(&nat, "off", &inside_file);
+    nat.lose_sound();
+    phone.call("1001");
+    agent.wait("CALL_ESTABLISHED");
+    // Both report every five seconds; what answers a report of ours tells how long the way is.
+    let answered = |stream: &Value| !stream["round_trip_ms"].is_null();
+    eventually("reports from both", || {
+        let streams = office.demarc.streams();
+        (streams.len() == 2 && streams.iter().all(answered)).then_some(())
+    });
+    phone.hang_up();
+    let theirs = phone.stats();
+    agent.wait("CALL_CLOSED");
+    let record = office.demarc.wait_records(1).remove(0);
+    let [inside, outside] = [0, 1].map(|leg| record["legs"][leg]["stream"].clone());
+    let seen = format!("inside {inside:#}\noutside {outside:#}\nPJSUA2 {theirs:#}\nlost {:?}", nat.lost());
+    let whole = |value: &Value| value.as_i64().unwrap_or_else(|| panic!("no number {value}: {seen}"));
+    // What the router dropped last may be at the end of a stream, where nobody can miss it.
+    let [lost_in, lost_out] = nat.lost().map(|count| count as i64 - 1..=count as i64);
+    assert!(*lost_in.end() > 15 && lost_in.contains(&whole(&theirs["received"]["lost"])), "{seen}");
+    assert!(*lost_out.end() > 7 && lost_out.contains(&whole(&inside["lost"])), "{seen}");
+    assert_eq!(whole(&inside["received"]), whole(&theirs["sent"]["packets"]) - lost_out.end(), "{seen}");
+    assert_eq!(inside["far"]["lost"], theirs["received"]["lost"], "{seen}");
+    assert_eq!(outside["lost"], 0, "{seen}");
+    let mos = [&inside, &outside].map(|stream| stream["mos"].as_f64().unwrap_or_default());
+    assert!((3.5..4.2).contains(&mos[0]) && mos[1] > 4.2, "{seen}");
+    let way = [&inside["round_trip_ms"], &theirs["round_trip_ms"]].map(|ms| ms.as_f64().unwrap_or(1e9));
+    assert!(way[0] < 500.0 && way[1] < 500.0, "{seen}");
+    for name in ["mos", "jitter_seconds", "loss_ratio", "round_trip_seconds"] {
+        assert_eq!(office.demarc.metric(&format!("demarc_stream_{name}_count")), 2.0, "{name}");
+    }
+    let file = capture.finish_after(*ports.end());
+    assert_reports(&file, &ports, &nat, (&inside, &outside, &theirs), &seen);
+    drop(agent);
+    office.close(1);
+}
+
+/// What tshark reads in the reports of that call, the last of each direction, is what was counted.
+fn assert_reports(
+    file: &Path,
+    ports: &RangeInclusive<u16>,
+    nat: &Nat,
+    (inside, outside, theirs): (&Value, &Value, &Value),
+    seen: &str,
+) {
+    let select = |filter: &str, names: &[&str]| capture::fields(file, ports, filter, names);
+    assert!(select("_ws.malformed", &["frame.number"]).is_empty(), "malformed in {}", file.display());
+    let looks_like = "udp.payload[0:1] >= 80 && udp.payload[0:1] <= bf && udp.payload[1:1] >= c0 && udp.payload[1:1] <= df";
+    let [known, all] = ["rtcp", looks_like].map(|filter| select(filter, &["frame.number"]).len());
+    assert!(known == all && known >= 8, "{known} of {all} packets are RTCP in {}", file.display());
+    let (phone, ours) = (nat.outside, format!("udp.srcport in {{{}..{}}}", ports.start(), ports.end()));
+    let last = |filter: &str| {
+        let names = ["rtcp.pt", "rtcp.sender.packetcount", "rtcp.ssrc.cum_nr"];
+        select(filter, &names).pop().unwrap_or_else(|| panic!("no report {filter}: {seen}"))
+    };
+    let told = |value: &Value| value.to_string();
+    // Who has said goodbye is reported on no more (RFC 3550, section 6.3.7).
+    let goodbye = |stream: &Value| ["200,202,203".into(), told(&stream["sent"]), String::new()];
+    assert_eq!(last(&format!("{ours} && ip.dst == {phone} && rtcp.pt == 203")), goodbye(inside), "{seen}");
+    assert_eq!(last(&format!("{ours} && ip.dst != {phone} && rtcp.pt == 203")), goodbye(outside), "{seen}");
+    let report = last(&format!("{ours} && ip.dst == {phone} && rtcp.ssrc.cum_nr"));
+    assert_eq!((&*report[0], &report[2]), ("200,202,207", &told(&theirs["sent"]["lost"])), "{seen}");
+    let report = last(&format!("ip.src == {phone} && rtcp.sender.packetcount"));
+    let counted = [told(&theirs["sent"]["packets"]), told(&theirs["received"]["lost"])];
+    assert_eq!((&report[1..], &told(&inside["far"]["lost"])), (&counted[..], &counted[1]), "{seen}");
+    let report = last(&format!("!({ours}) && ip.src != {phone} && rtcp.ssrc.cum_nr"));
+    assert_eq!(report[2], told(&outside["far"]["lost"]), "{seen}");
 }

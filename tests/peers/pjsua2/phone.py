@@ -1,10 +1,11 @@
 """A telephone on PJSUA2, without sound card: it registers, answers, plays one WAV file and records what it hears.
 
 It is told what to do on standard input (`call NUMBER`, `hangup`, `quit`) and says on standard output what happens:
-`registered`, `incoming`, `confirmed`, `media`, `disconnected STATUS`.
+`registered`, `incoming`, `confirmed`, `media`, `stats JSON` at the end of a stream, `disconnected STATUS`.
 """
 
 import argparse
+import json
 import select
 import sys
 
@@ -31,6 +32,16 @@ class Call(pj.Call):
             say("disconnected", info.lastStatusCode)
             self.phone.ended.append(self)
             self.phone.current = None
+
+    def onStreamDestroyed(self, prm):
+        rtcp = self.getStreamStat(prm.streamIdx).rtcp
+        numbers = {
+            way: {"packets": way_stat.pkt, "lost": way_stat.loss, "jitter_ms": way_stat.jitterUsec.last / 1000}
+            for way, way_stat in [("sent", rtcp.txStat), ("received", rtcp.rxStat)]
+        }
+        numbers["round_trips"] = rtcp.rttUsec.n
+        numbers["round_trip_ms"] = rtcp.rttUsec.last / 1000
+        say("stats", json.dumps(numbers))
 
     def wire(self):
         """Joins the call's sound with the files, once there is some."""
