@@ -54,7 +54,7 @@ impl Control {
             return Err(CommandError::Invalid(why.into()));
         }
         let not_now = |why| Err(CommandError::NotNow { call: id, why });
-        let (a, on) = (call.a, action == RecordAction::Mask);
+        let a = call.a;
         match (action, &mut call.recordings.live) {
             (RecordAction::Start, Some(_)) => not_now("it is being recorded already"),
             (RecordAction::Start, None) if !call.answered => {
@@ -70,13 +70,29 @@ impl Control {
                 self.media(MediaCommand::StopRecording { leg: a });
                 Ok(())
             }
-            (RecordAction::Mask | RecordAction::Unmask, Some(live)) => {
-                live.masked = on;
-                let file = live.file.clone();
-                self.fact(Fact::RecordingMasked { call: id, file, on });
-                self.media(MediaCommand::MaskRecording { leg: a, on });
+            (RecordAction::Mask | RecordAction::Unmask, Some(_)) => {
+                self.mask_recording(id, a, action == RecordAction::Mask);
                 Ok(())
             }
+        }
+    }
+
+    fn mask_recording(&mut self, id: CallId, leg: LegId, on: bool) {
+        let live = self.calls.get_mut(&id).and_then(|call| call.recordings.live.as_mut());
+        let Some(live) = live else { return };
+        live.masked = on;
+        let file = live.file.clone();
+        self.fact(Fact::RecordingMasked { call: id, file, on });
+        self.media(MediaCommand::MaskRecording { leg, on });
+    }
+
+    /// Records another leg of a call in place of the one that is gone, and whose file ended with it: masked, where that was.
+    pub(crate) fn record_instead(&mut self, id: CallId, leg: LegId) {
+        let Some(live) = self.calls.get(&id).and_then(|call| call.recordings.live.as_ref()) else { return };
+        let masked = live.masked;
+        self.start_recording(id, leg);
+        if masked {
+            self.mask_recording(id, leg, true);
         }
     }
 

@@ -127,18 +127,27 @@ impl Control {
 
     /// A guest answered: `false` when the leg is none.
     pub(crate) fn guest_answered(&mut self, now: Time, id: CallId, leg: LegId) -> bool {
-        let Some(call) = self.calls.get_mut(&id) else { return false };
-        let Some(guest) = call.guests.get_mut(&leg) else { return false };
-        if guest.rings_until().is_some() {
-            guest.state = GuestState::Answered;
-            let role = guest.role;
-            self.mark_answered(leg);
-            if let Some(number) = self.room_of(now, id) {
-                self.enter_room(now, id, number, leg, role, false);
-                self.aim(id);
-            }
+        let Some(call) = self.calls.get(&id) else { return false };
+        let Some(guest) = call.guests.get(&leg) else { return false };
+        let full = matches!(&call.state, State::Conference { name } if self.is_full(name));
+        match guest.state {
+            GuestState::Answered | GuestState::Leaving => {}
+            // Others came while it rang.
+            GuestState::Ringing(_) if full => drop(self.dismiss(now, id, leg, Cause::USER_BUSY)),
+            GuestState::Ringing(_) => self.admit_guest(now, id, leg, guest.role),
         }
         true
+    }
+
+    fn admit_guest(&mut self, now: Time, id: CallId, leg: LegId, role: PartyRole) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.guests.insert(leg, Guest { role, state: GuestState::Answered });
+        }
+        self.mark_answered(leg);
+        if let Some(number) = self.room_of(now, id) {
+            self.enter_room(now, id, number, leg, role, false);
+            self.aim(id);
+        }
     }
 
     /// Releases guests that have rung for too long.
@@ -181,12 +190,10 @@ impl Control {
         if party.is_some() {
             call.state = State::Talking { leg: successor };
         }
-        let (a, recorded) = (call.a, call.recordings.live().is_some());
+        let a = call.a;
         if was_caller {
             self.hear_instead(id, a);
-        }
-        if was_caller && recorded {
-            self.start_recording(id, a); // the file before it ended with the leg that it was of
+            self.record_instead(id, a);
         }
         self.settle_room(now, id);
         true

@@ -117,7 +117,7 @@ impl Control {
         self.turn_away(now, id, cause);
     }
 
-    fn is_full(&self, name: &str) -> bool {
+    pub(super) fn is_full(&self, name: &str) -> bool {
         let most = self.plan.conferences.get(name).map_or(0, |spec| spec.max_parties);
         self.rooms.parties(name) >= most
     }

@@ -3,7 +3,7 @@
 use crate::bench::*;
 use demarc_call::{
     AgentEvent, CallCommand, CallState, Choice, CommandError, ConferenceSpec, Disposition, Outgoing, Output,
-    PartyRole, Pattern, Plan, Route, Target,
+    PartyRole, Pattern, Plan, RecordAction, Route, Target,
 };
 use demarc_model::{
     AgentId, CallId, Cause, Digit, LegEvent as E, LegId, MediaCommand as M, MediaEvent, MixRole, Number,
@@ -270,6 +270,32 @@ fn who_holds_as_a_third_party_comes_holds_on_when_it_leaves() {
     let told = bench.leg(THIRD, E::Answered);
     assert_eq!(told, [&[stop][..], &[A, B, THIRD].map(|leg| confer(leg, MixRole::Party))].concat());
     assert_eq!(gone(&mut bench, THIRD), [leave(A), leave(B), music(A)]);
+}
+
+#[test]
+fn who_is_rung_for_a_conference_that_fills_up_meanwhile_is_let_go() {
+    let mut bench = Bench::new(conferring(ConferenceSpec { max_parties: 2, ..ConferenceSpec::open() }));
+    bench.call("300");
+    add(&mut bench);
+    another_caller(&mut bench, LegId(4));
+    assert_eq!(bench.leg(B, E::Answered), [release(B, 17)]);
+    assert_eq!(bench.control.snapshot(bench.now()).conferences[0].parties.len(), 2);
+}
+
+#[test]
+fn a_recording_that_was_masked_is_masked_when_it_goes_on_with_another_leg() {
+    let mut bench = talking();
+    for action in [RecordAction::Start, RecordAction::Mask] {
+        bench.command(CallCommand::Record { action }).unwrap();
+    }
+    add(&mut bench);
+    bench.leg(THIRD, E::Answered);
+    let told = gone(&mut bench, A);
+    let begins = Output::Media(M::Record { leg: B, file: "call-1-2.wav".into() });
+    let masks = Output::Media(M::MaskRecording { leg: B, on: true });
+    assert_eq!(told[..2], [begins, masks], "a card's number may be told on");
+    let view = bench.control.call(bench.now(), CallId(1)).unwrap();
+    assert!(view.recording.unwrap().masked && bench.facts_of("recording_masked").len() == 2);
 }
 
 #[test]
