@@ -11,6 +11,7 @@ use crate::{
     player::{From, Player},
     slack::{Change, Slack},
     stats::LegStats,
+    turn::Turn,
 };
 use demarc_board::{BearerChannel, Received, Sent};
 use demarc_dsp::{ALAW_SILENCE, ComfortNoise, Concealer};
@@ -84,11 +85,6 @@ pub(crate) struct Playout {
 const CLOCK_LOST: Duration = Duration::from_millis(400);
 /// Blocks read at most in one tick: more than the driver holds.
 pub(crate) const READS: usize = 64;
-/// After a block that came in its turn, none is looked for behind it, save at one tick in so many: where clocks differ or
-/// the engine was held up, more than one waits.
-const LOOK: u32 = 8;
-/// A tick that comes so long after the one before is late.
-const HELD_UP: Duration = Duration::from_millis(25);
 /// A missing packet is given up when no more than this waits before it: two ticks.
 const LAST_MOMENT: usize = 2 * BLOCK;
 
@@ -99,28 +95,6 @@ const FIXED: usize = 10;
 const FADED: usize = 3;
 /// Packets more than a stream needs to begin, in which one that is missing may still come.
 const OVERTAKEN: usize = 2;
-
-/// What a channel gave in one tick. A channel gives one block in 20 ms: to look behind it costs a system call, which as a
-/// rule finds nothing.
-struct Turn {
-    at: Time,
-    /// Blocks that came.
-    came: u32,
-    /// Ticks since more than one block was looked for.
-    looked: u32,
-}
-
-impl Turn {
-    /// Whether another block may wait.
-    fn looks(&mut self, now: Time) -> bool {
-        if now != self.at {
-            let in_turn = self.came == 1 && now.since(self.at) < HELD_UP && self.looked < LOOK;
-            let looked = if in_turn { self.looked + 1 } else { 0 };
-            *self = Turn { at: now, came: 0, looked };
-        }
-        self.came == 0 || self.looked == 0
-    }
-}
 
 /// A channel of the pool that a leg uses.
 pub(crate) struct ChannelPort {
@@ -145,6 +119,7 @@ pub(crate) struct ChannelPort {
     turn: Turn,
     clock: Time,
     overruns: u64,
+    overran: bool,
     slack: Slack,
     /// Whether the delay stays as it is and every block is played.
     fixed: bool,
@@ -168,9 +143,10 @@ impl ChannelPort {
             concealer: Concealer::new(),
             made_up: 0,
             unsent: None,
-            turn: Turn { at: now, came: 0, looked: 0 },
+            turn: Turn::new(now),
             clock: now,
             overruns,
+            overran: false,
             slack: Slack::new(now, playout.depth),
             fixed: false,
             delay: 0,
@@ -194,6 +170,7 @@ impl ChannelPort {
 
     /// Empty of old sound.
     pub fn flush(&mut self, stats: &mut LegStats) {
+        self.queued = 0;
         stats.channel_errors += u64::from(self.channel.flush().is_err());
     }
 
@@ -209,8 +186,8 @@ impl ChannelPort {
         for _ in 0..READS {
             match self.channel.read(block) {
                 Ok(ChannelRead::Block(length)) => {
-                    self.turn.came += 1;
-                    self.played(now);
+                    self.turn.came();
+                    self.played(now, stats);
                     stats.blocks_read += 1;
                     return Some(length.min(BLOCK));
                 }
@@ -225,13 +202,25 @@ impl ChannelPort {
         None
     }
 
+    /// Whether blocks were dropped before the last one, as they were not read; told once.
+    pub fn overran(&mut self) -> bool {
+        std::mem::take(&mut self.overran)
+    }
+
+    /// Whether the block that came last has waited for so long that nobody wants to hear it.
+    pub fn stale(&self) -> bool {
+        self.turn.age() > Duration::from_millis(20) * self.playout.bound as u32
+    }
+
     /// A block was read, so one was played.
-    fn played(&mut self, now: Time) {
+    fn played(&mut self, now: Time, stats: &mut LegStats) {
         self.queued = self.queued.saturating_sub(1);
         self.clock = now;
         let overruns = self.channel.read_overruns();
         if std::mem::replace(&mut self.overruns, overruns) != overruns {
-            self.queued = 0; // more was played than there were blocks to read
+            // More was played than there were blocks to read, so that nothing is known of what is queued.
+            self.flush(stats);
+            self.overran = true;
         }
     }
 
@@ -333,6 +322,7 @@ impl ChannelPort {
             self.made_up = 0;
             self.unsent = Some(block);
             match self.slack.take(&block) {
+                Change::PutIn if self.ahead() >= self.playout.bound * BLOCK => {}
                 Change::None => {}
                 Change::LeaveOut => {
                     self.unsent = None;
@@ -390,40 +380,5 @@ impl ChannelPort {
         }
         self.unsent = None;
         true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// How often a channel is asked that has these blocks when these ticks come, at so many milliseconds, and what it has
-    /// left at last.
-    fn asked(ticks: impl Iterator<Item = (u64, u32)>) -> (u32, u32) {
-        let mut turn = Turn { at: Time::ZERO, came: 0, looked: 0 };
-        let (mut asked, mut waits) = (0, 0);
-        for (millis, blocks) in ticks {
-            waits += blocks;
-            while turn.looks(Time::from_millis(millis)) {
-                asked += 1;
-                if waits == 0 {
-                    break;
-                }
-                (waits, turn.came) = (waits - 1, turn.came + 1);
-            }
-        }
-        (asked, waits)
-    }
-
-    #[test]
-    fn a_channel_is_asked_once_a_tick_and_never_keeps_a_block_for_long() {
-        let steady = |n: u64| (n * 20, 1);
-        let (often, rest) = asked((1..=900).map(steady));
-        assert!((1000..=1001).contains(&often) && rest == 0, "{often}: two questions in each ninth tick");
-        let two = [(20, 1), (40, 1), (60, 2)].into_iter();
-        assert_eq!(asked(two.clone()).1, 1, "it looks like the others");
-        assert_eq!(asked(two.clone().chain((4..=11).map(steady))).1, 0, "but not for more than eight ticks");
-        assert_eq!(asked(two.clone().chain([(100, 1)])).1, 0, "nor after a tick that was late");
-        assert_eq!(asked([(20, 1), (40, 0), (60, 2)].into_iter()).1, 0, "nor when one came late");
     }
 }

@@ -540,6 +540,10 @@ impl Core {
         &mut self.totals
     }
 
+    pub(crate) fn legs(&self) -> usize {
+        self.places.len()
+    }
+
     fn leg(&mut self, leg: LegId) -> Option<&mut Leg> {
         let place = *self.places.get(&leg)?;
         self.idle[place] = false;

@@ -264,6 +264,15 @@ impl Leg {
         }
     }
 
+    /// What the peer said for so many samples will not be heard.
+    fn miss(&mut self, samples: usize) {
+        if let Port::Rtp(rtp) = &mut self.port
+            && !self.player.playing()
+        {
+            rtp.skip(1, samples);
+        }
+    }
+
     /// Hears the peer, unless a prompt is played to this leg.
     fn hear(&mut self, now: Time, codec: Codec, octets: &[u8]) {
         if self.player.playing() {
@@ -327,8 +336,14 @@ fn receive_channel(
         let Some(length) = channel.read(now, &mut block, stats) else { break };
         came = true;
         ear.listen(now, Codec::Pcma, &block[..length], stats);
-        if let Some(peer) = peer.as_deref_mut() {
-            peer.hear(now, Codec::Pcma, &block[..length]);
+        match peer.as_deref_mut() {
+            Some(peer) if channel.overran() => peer.restart(),
+            Some(peer) if channel.stale() => {
+                stats.overruns += 1;
+                peer.miss(length);
+            }
+            Some(peer) => peer.hear(now, Codec::Pcma, &block[..length]),
+            None => {}
         }
     }
     came
@@ -344,13 +359,14 @@ fn receive_rtp(
 ) -> bool {
     let mut came = false;
     for _ in 0..DATAGRAMS {
+        if rtp.watched && !rtp.turn.looks(now) {
+            break; // if more came, the engine is told again
+        }
         match rtp.take(now, room, stats) {
             Taken::Packet(arrival) => {
                 came = true;
+                rtp.turn.came();
                 hand_on(now, rtp, stats, peer.as_deref_mut(), ear, (arrival, room));
-                if rtp.watched {
-                    break; // there is one packet as a rule; if there are more, the engine is told again
-                }
             }
             Taken::Unwanted => {}
             Taken::Nothing => break,

@@ -36,6 +36,7 @@ mod speech;
 mod srtp;
 mod stats;
 mod sys;
+mod turn;
 mod watch;
 
 pub use self::core::{Core, CoreConfig};

@@ -17,6 +17,7 @@ use crate::{
     source::{Source, Verdict},
     srtp::SrtpSocket,
     stats::LegStats,
+    turn::Turn,
 };
 use demarc_dsp::{ALAW_SILENCE, Concealer, RATE, alaw_to_ulaw, ulaw_to_alaw};
 use demarc_model::{Digit, Time};
@@ -43,6 +44,7 @@ pub(crate) struct RtpPort {
     path: Path,
     /// Whether the engine is told when something waits in the socket.
     pub watched: bool,
+    pub turn: Turn,
     /// The port that the leg shares with others.
     pub shared: Option<SharedPort>,
     /// When the next packet of a prompt or a digit is due.
@@ -126,6 +128,7 @@ impl RtpPort {
             reception: Reception::default(),
             path: Path::Alone,
             watched: false,
+            turn: Turn::new(Time::ZERO),
             shared: None,
             due: None,
             transform,
