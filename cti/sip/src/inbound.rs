@@ -4,7 +4,7 @@ use crate::{
     cause::{reason, reason_cause, status_of},
     message::{ALLOW, Extra, cseq, response, tag_of, text, without_bare_branch},
     sdp::Remote,
-    session::{Phase, SessionTimer},
+    session::{Phase, Session, SessionTimer},
     uas::offer_of,
 };
 use bytes::Bytes;
@@ -20,7 +20,8 @@ impl Endpoint {
     /// Incoming: 183 with media, so that the caller hears us before the answer. What was agreed is returned, or `None`
     /// when nothing can be heard: the session is over, the peer made no offer, or there is no codec in common.
     pub fn progress(&mut self, now: Time, session: SessionId, media: MediaDescription) -> Option<Negotiated> {
-        let (body, agreed) = self.describe(session, &media)?;
+        let found = self.sessions.get(&session)?;
+        let (body, agreed) = found.origin.describe(&media, found.offer.as_ref(), None)?;
         let agreed = agreed?;
         let found = self.sessions.get_mut(&session).filter(|s| s.invite.is_some())?;
         found.early = Some(body.clone());
@@ -33,8 +34,8 @@ impl Endpoint {
     /// session is over, when there is nothing in common (it is then refused with 488), or when the peer made no offer
     /// (what is agreed then comes with [`SessionEvent::Media`]).
     pub fn answer(&mut self, now: Time, session: SessionId, media: MediaDescription) -> Option<Negotiated> {
-        self.sessions.get(&session).filter(|s| s.phase == Phase::Early)?.invite.as_ref()?;
-        let Some((made, agreed)) = self.describe(session, &media) else {
+        let found = self.sessions.get(&session).filter(|s| s.phase == Phase::Early && s.invite.is_some())?;
+        let Some((made, agreed)) = found.origin.describe(&media, found.offer.as_ref(), None) else {
             self.reject(now, session, 488, Some(Cause::INCOMPATIBLE_DESTINATION));
             return None;
         };
@@ -96,18 +97,6 @@ impl Endpoint {
         }
     }
 
-    /// Our description: the answer to what the peer offered, or an offer where it made none.
-    fn describe(&mut self, id: SessionId, media: &MediaDescription) -> Option<(Vec<u8>, Option<Negotiated>)> {
-        let session = self.sessions.get(&id)?;
-        match &session.offer {
-            Some(offer) => {
-                let (body, agreed) = offer.answer(media, &session.origin).ok()?;
-                Some((body, Some(agreed)))
-            }
-            None => Some((session.origin.offer(media), None)),
-        }
-    }
-
     fn dialog_headers(&self, request: &Request, tx: u64, described: bool) -> Vec<Extra> {
         let transport = self.txs.servers.get(&tx).map_or(crate::Transport::Udp, |s| s.hop.transport);
         let user = crate::message::user_of(&request.uri).unwrap_or_default();
@@ -147,11 +136,9 @@ impl Endpoint {
         };
         self.prove(n);
         self.reply(now, n, request, 200, &[]);
-        let waits = |s: &&crate::session::Session| s.invite.as_ref().is_some_and(|(tx, _)| *tx == invite);
+        let waits = |s: &Session| s.invite.as_ref().is_some_and(|(tx, _)| *tx == invite);
         // Answered already: the CANCEL has no effect (RFC 3261 9.2).
-        let key = (text(&request.headers, &HeaderName::CallId).unwrap_or_default(), invite);
-        let id =
-            self.sessions.iter().find(|(_, s)| waits(s)).map(|(id, _)| *id).filter(|_| !key.0.is_empty());
+        let id = self.sessions.iter().find(|(_, s)| waits(s)).map(|(id, _)| *id);
         if let Some(id) = id {
             let cause = reason_cause(&request.headers).unwrap_or(Cause::NORMAL_CLEARING);
             self.refuse_invite(now, id, 487, cause);
@@ -244,37 +231,24 @@ impl Endpoint {
                 return self.reply(now, n, request, status, &extra);
             }
         };
-        let Some(session) = self.sessions.get_mut(&id) else { return };
         let Some(mut local) = session.local.clone() else { return self.reply(now, n, request, 488, &[]) };
-        session.origin.version += 1;
-        let before = std::mem::replace(&mut session.offer, offer);
-        let mut described = self.describe(id, &local);
-        if described.as_ref().is_some_and(|(_, agreed)| self.rekeys(id, agreed.as_ref())) {
+        let (origin, before) = (session.origin.next(), session.offer.as_ref());
+        let mut described = origin.describe(&local, offer.as_ref(), before);
+        if described.as_ref().is_some_and(|(_, agreed)| session.rekeys(agreed.as_ref())) {
             local.protect(srtp, &mut self.rng);
-            described = self.describe(id, &local);
+            described = origin.describe(&local, offer.as_ref(), before);
         }
-        let Some((body, agreed)) = described else {
-            if let Some(session) = self.sessions.get_mut(&id) {
-                session.offer = before;
-            }
-            return self.reply(now, n, request, 488, &[]);
-        };
+        // What is refused changes nothing.
+        let Some((body, agreed)) = described else { return self.reply(now, n, request, 488, &[]) };
         if let Some(session) = self.sessions.get_mut(&id) {
-            session.local = Some(local);
+            (session.origin, session.local) = (origin, Some(local));
+            session.offer = offer.or(session.offer.take());
             session.dialog.iter_mut().for_each(|dialog| dialog.refresh(&request.headers));
         }
         self.send_description(now, id, n, request, body, agreed.is_none());
         if let Some(agreed) = agreed {
             self.tell_media(id, agreed);
         }
-    }
-
-    /// Whether the peer comes with another key than before: then ours must be new as well, because both begin to count
-    /// anew (RFC 4568 7.1.4), and no key stream may be used twice.
-    fn rekeys(&self, id: SessionId, agreed: Option<&Negotiated>) -> bool {
-        let Some(now) = agreed.and_then(|agreed| agreed.srtp) else { return false };
-        let before = self.sessions.get(&id).and_then(|session| session.media?.srtp);
-        before.is_none_or(|before| (before.suite, before.theirs) != (now.suite, now.theirs))
     }
 
     /// A digit in `Signal=5` (application/dtmf-relay) or as the whole body (application/dtmf).

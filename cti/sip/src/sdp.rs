@@ -234,23 +234,23 @@ impl Remote {
         origin: &LocalOrigin,
     ) -> Result<(Vec<u8>, Negotiated), SdpError> {
         let agreed = negotiate(&self.media, ours)?;
+        let answered = MediaDescription {
+            codecs: vec![agreed.codec],
+            dtmf: agreed.dtmf,
+            direction: Direction::of(agreed.send, agreed.receive),
+            crypto: self.chosen(&agreed).into_iter().collect(),
+            rtcp: Rtcp { mux: agreed.rtcp.mux, ..ours.rtcp },
+            ..ours.clone()
+        };
         let mut answer = origin.session(ours.addr.ip());
-        for (at, offered) in self.session.medias.iter().enumerate() {
-            answer.medias.push(if at == self.audio {
-                let answered = MediaDescription {
-                    codecs: vec![agreed.codec],
-                    dtmf: agreed.dtmf,
-                    direction: Direction::of(agreed.send, agreed.receive),
-                    crypto: self.chosen(&agreed).into_iter().collect(),
-                    rtcp: Rtcp { mux: agreed.rtcp.mux, ..ours.rtcp },
-                    ..ours.clone()
-                };
-                stream(&answered, &offered.proto)
-            } else {
-                refused(offered)
-            });
-        }
+        answer.medias = self.streams(|offered| stream(&answered, &offered.proto));
         Ok((write(&answer), agreed))
+    }
+
+    /// A description's streams in the order of this one: `ours` in the place of the one that we can use.
+    fn streams(&self, ours: impl Fn(&Media) -> Media) -> Vec<Media> {
+        let place = |(at, offered)| if at == self.audio { ours(offered) } else { refused(offered) };
+        self.session.medias.iter().enumerate().map(place).collect()
     }
 
     /// The one that we answer with: our key under the number that it was offered with (RFC 4568 5.1.2).
@@ -277,11 +277,33 @@ impl LocalOrigin {
         session
     }
 
-    /// Offers G.711 only, which every peer has: a line's octets pass as they are.
-    pub fn offer(&self, ours: &MediaDescription) -> Vec<u8> {
+    /// Who we are in the next description.
+    pub fn next(&self) -> LocalOrigin {
+        LocalOrigin { id: self.id, version: self.version + 1 }
+    }
+
+    /// Our description: the answer to an offer with what is agreed by it, or an offer where there is none. `None` when
+    /// nothing can be agreed.
+    pub fn describe(
+        &self,
+        ours: &MediaDescription,
+        offer: Option<&Remote>,
+        before: Option<&Remote>,
+    ) -> Option<(Vec<u8>, Option<Negotiated>)> {
+        let Some(offer) = offer else { return Some((self.offer(ours, before), None)) };
+        offer.answer(ours, self).ok().map(|(body, agreed)| (body, Some(agreed)))
+    }
+
+    /// Offers G.711 only, which every peer has: a line's octets pass as they are. Streams that the peer offered `before` stay
+    /// in their places, ours with its profile (RFC 3264 8).
+    pub fn offer(&self, ours: &MediaDescription, before: Option<&Remote>) -> Vec<u8> {
         let mut session = self.session(ours.addr.ip());
         let codecs = ours.codecs.iter().copied().filter(|codec| codec.is_g711()).collect();
-        session.medias.push(stream(&MediaDescription { codecs, ..ours.clone() }, ours.profile()));
+        let ours = MediaDescription { codecs, ..ours.clone() };
+        session.medias = match before {
+            Some(before) => before.streams(|offered| stream(&ours, &offered.proto)),
+            None => vec![stream(&ours, ours.profile())],
+        };
         write(&session)
     }
 }
@@ -565,7 +587,7 @@ mod tests {
         ] {
             let mut ours = MediaDescription::new("192.0.2.9:5000".parse().unwrap());
             ours.protect(policy, &mut Rng::new(&[1; 32]));
-            let offer = String::from_utf8(LocalOrigin { id: 1, version: 1 }.offer(&ours)).unwrap();
+            let offer = String::from_utf8(LocalOrigin { id: 1, version: 1 }.offer(&ours, None)).unwrap();
             assert!(offer.contains(&format!("m=audio 5000 {profile} 8 0 101\r\n")), "{offer}");
             assert_eq!(offer.matches("a=crypto:").count(), keys, "{offer}");
         }
@@ -595,7 +617,7 @@ mod tests {
     #[test]
     fn we_offer_g711_only() {
         let ours = MediaDescription::new("192.0.2.9:5000".parse().unwrap());
-        let offer = String::from_utf8(LocalOrigin { id: 1, version: 1 }.offer(&ours)).unwrap();
+        let offer = String::from_utf8(LocalOrigin { id: 1, version: 1 }.offer(&ours, None)).unwrap();
         assert!(offer.contains("m=audio 5000 RTP/AVP 8 0 101\r\n"), "{offer}");
         assert!(offer.contains("a=rtcp-mux\r\n"), "{offer}");
     }

@@ -182,6 +182,7 @@ pub(crate) struct Session {
     pub told: u8,
     /// The INVITE that waits for our answer.
     pub invite: Option<(u64, Request)>,
+    /// The last offer of the peer.
     pub offer: Option<Remote>,
     pub local: Option<MediaDescription>,
     pub srtp: SrtpPolicy,
@@ -221,6 +222,14 @@ impl Session {
             asking: false,
             slots: BTreeMap::new(),
         }
+    }
+
+    /// Whether the peer comes with another key than before: then ours must be new as well, because both begin to count
+    /// anew (RFC 4568 7.1.4), and no key stream may be used twice.
+    pub fn rekeys(&self, agreed: Option<&Negotiated>) -> bool {
+        let Some(now) = agreed.and_then(|agreed| agreed.srtp) else { return false };
+        let before = self.media.and_then(|media| media.srtp);
+        before.is_none_or(|before| (before.suite, before.theirs) != (now.suite, now.theirs))
     }
 }
 

@@ -43,7 +43,7 @@ impl Endpoint {
         let mut offer = invite.offer.clone();
         offer.protect(policy, &mut self.rng);
         let Some(session) = self.sessions.get_mut(&id) else { return id };
-        let body = Bytes::from(session.origin.offer(&offer));
+        let body = Bytes::from(session.origin.offer(&offer, None));
         (session.local, session.srtp) = (Some(offer), policy);
         for leg in legs {
             self.start_branch(now, id, leg, &invite, body.clone());

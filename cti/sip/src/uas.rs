@@ -44,23 +44,11 @@ impl Endpoint {
             return self.on_ack(now, &request);
         }
         if self.txs.len() >= self.config.limits.transactions {
-            self.count("too many transactions");
-            return self.stateless(
-                back,
-                &request,
-                503,
-                &[(HeaderName::RetryAfter, Bytes::from_static(b"5"))],
-            );
+            return self.put_off(back, &request, "too many transactions");
         }
         let known = self.is_known(hop, &request);
         if !known && self.strangers.is_too_many(now, hop.remote.ip()) {
-            self.count("too many requests without proof");
-            return self.stateless(
-                back,
-                &request,
-                503,
-                &[(HeaderName::RetryAfter, Bytes::from_static(b"5"))],
-            );
+            return self.put_off(back, &request, "too many requests without proof");
         }
         let n = self.begin(now, key, request.clone(), back);
         if self.config.trunks.iter().any(|trunk| trunk.admits(hop.remote.ip())) {
@@ -81,6 +69,11 @@ impl Endpoint {
         self.config.trunks.iter().any(|trunk| trunk.admits(hop.remote.ip()))
             || self.registrar.hops().any(|known| known.remote == hop.remote)
             || within()
+    }
+
+    fn put_off(&mut self, back: Hop, request: &Request, why: &'static str) {
+        self.count(why);
+        self.stateless(back, request, 503, &[(HeaderName::RetryAfter, Bytes::from_static(b"5"))]);
     }
 
     fn stateless(&mut self, back: Hop, request: &Request, status: u16, extra: &[Extra]) {

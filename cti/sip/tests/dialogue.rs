@@ -292,6 +292,29 @@ fn a_reinvite_holds_moves_and_resumes() {
     assert_eq!((ended, cause.0), (id, 31), "RFC 3326");
 }
 
+/// RFC 3264 8: the version rises by one from the description before, and no stream is taken back.
+#[test]
+fn descriptions_of_a_call_follow_each_other() {
+    let (mut peer, id, tag) = up();
+    let version = |ok: &str| -> u64 {
+        let origin = ok.lines().find(|line| line.starts_with("o=")).unwrap();
+        origin.split(' ').nth(2).unwrap().parse().unwrap()
+    };
+    let ok = peer.send(&within("INVITE", 2, &tag, SDP, OFFER)).remove(0);
+    peer.send(&within("ACK", 2, &tag, "", ""));
+    assert_eq!(peer.status(&within("INVITE", 3, &tag, SDP, &OFFER.replace("8 0 96", "18"))), [488]);
+    for cseq in [4, 5] {
+        let ours = peer.send(&within("INVITE", cseq, &tag, "", "")).remove(0);
+        assert_eq!(version(&ours), version(&ok) + u64::from(cseq) - 3, "what was refused is no description");
+        let streams: Vec<_> = ours.lines().filter(|line| line.starts_with("m=")).collect();
+        assert_eq!(streams, ["m=audio 5000 RTP/AVP 8 0 101", "m=video 0 RTP/AVP 31"]);
+        let answer = OFFER.replace("8 0 96", "0").replace("video 6002", "video 0");
+        peer.send(&within("ACK", cseq, &tag, SDP, &answer));
+    }
+    let Some((ended, SessionEvent::Media(media))) = peer.event() else { panic!("{:?}", peer.event()) };
+    assert_eq!((ended, media.codec), (id, demarc_sip::Codec::Pcmu));
+}
+
 #[test]
 fn requests_within_a_dialog_keep_its_rules() {
     let (mut peer, id, tag) = up();
@@ -496,6 +519,24 @@ fn a_call_is_rekeyed_when_the_peer_asks_for_it() {
         peer.send(&within("ACK", cseq, &tag, "", ""));
     }
     assert_eq!(peer.status(&within("INVITE", 9, &tag, SDP, OFFER)), [488], "it is not made plain");
+}
+
+/// RFC 3264 8: where a call came encrypted and we may choose, an offer of ours does not take that back.
+#[test]
+fn an_offer_within_an_encrypted_call_is_encrypted() {
+    let mut config = config(A, B, Transport::Udp, 7);
+    config.trunks[0].srtp = SrtpPolicy::Optional;
+    let mut peer = phone(B);
+    peer.endpoint = Endpoint::new(Time::ZERO, config);
+    let invite = request("INVITE", "sip:200@192.0.2.1", "i", 1, SDP, &encrypted("A", "sendrecv"));
+    peer.send(&invite.replace("<sip:1001@pbx", "<sip:555@carrier"));
+    let (id, _) = peer.event().unwrap();
+    let ours = peer.endpoint.description(id, addr("198.51.100.1:5000"));
+    peer.endpoint.answer(peer.now, id, ours).unwrap();
+    let tag = tag(&peer.take().remove(0));
+    peer.send(&within("ACK", 1, &tag, "", ""));
+    let ours = peer.send(&within("INVITE", 2, &tag, "", "")).remove(0);
+    assert!(ours.contains("m=audio 5000 RTP/SAVP 8 0 101\r\n") && ours.contains("a=crypto:1 "), "{ours}");
 }
 
 #[test]
