@@ -4,7 +4,8 @@
 
 use demarc_call::{
     AgentEvent, CallCommand, CallRecord, Choice, ConferenceSpec, Control, Disposition, Fact, Ledger,
-    MenuSpec, Outgoing, Output, PartyRole, Pattern, Plan, QueueSpec, Route, StreamAction, Target,
+    MenuSpec, Outgoing, Output, PartyRole, Pattern, Plan, QueueSpec, RecordAction, RecordPlan, Route,
+    StreamAction, Target,
 };
 use demarc_model::{
     AgentId, CallId, Cause, ChannelNo, Destination, Digit, LegCommand, LegEvent, LegId, MediaCommand,
@@ -105,6 +106,7 @@ fn plan() -> Plan {
         trunks: ["carrier".into()].into(),
         programs: [("bot".into(), Some(queue("sales"))), ("asr".into(), None)].into(),
         prompts: ["welcome", "invalid", "music", "beep", "joined", "left"].map(|p| PromptId(p.into())).into(),
+        recording: Some(RecordPlan::default()),
         ..Plan::default()
     }
 }
@@ -123,12 +125,14 @@ struct Line {
     playing: Option<PromptId>,
     /// Its far end holds, or somebody asked for that.
     holds: bool,
+    recorded: bool,
 }
 
 impl Line {
     fn new(outgoing: bool, agent: Option<AgentId>) -> Line {
         let (joined, room, playing) = (None, None, None);
-        Line { outgoing, agent, answered: false, releasing: false, joined, room, playing, holds: false }
+        let [answered, releasing, holds, recorded] = [false; 4];
+        Line { outgoing, agent, answered, releasing, joined, room, playing, holds, recorded }
     }
 }
 
@@ -273,7 +277,10 @@ impl World {
         let out = Outgoing { name: "carrier".into(), number: Some("0123".into()) };
         let to = self.random.pick(&[Target::Agent(someone.clone()), Target::Trunk(out)]);
         let role = self.random.pick(&[PartyRole::Listen, PartyRole::Whisper, PartyRole::Barge]);
-        let command = match self.random.below(12) {
+        let actions = [RecordAction::Start, RecordAction::Mask, RecordAction::Unmask, RecordAction::Stop];
+        let command = match self.random.below(16) {
+            12 if self.random.below(4) == 0 => CallCommand::Hangup { cause: Cause::NORMAL_CLEARING },
+            12..=14 => CallCommand::Record { action: self.random.pick(&actions) },
             8 => CallCommand::Hold,
             9 => CallCommand::Unhold,
             10 | 11 => {
@@ -303,7 +310,7 @@ impl World {
                 let event = if self.random.below(3) == 0 { AgentEvent::Gone } else { AgentEvent::Available };
                 self.control.handle_agent(self.now, &who, event);
             }
-            2 => self.command(),
+            2 | 4 | 5 => self.command(),
             3 => self.program(),
             _ => self.something(),
         }
@@ -406,11 +413,19 @@ impl World {
                 assert!(line.room.take().is_some(), "seed {seed}: {leg} leaves what it is not in");
                 assert_eq!(line.playing, None, "seed {seed}: {leg} leaves, and its music plays on");
             }
-            MediaCommand::Detect { .. }
-            | MediaCommand::Passthrough { .. }
-            | MediaCommand::Record { .. }
-            | MediaCommand::MaskRecording { .. }
-            | MediaCommand::StopRecording { .. } => {}
+            MediaCommand::Record { leg, .. } => {
+                let line = self.lines.get_mut(&leg).expect("who is recorded is there");
+                assert!(line.answered && !line.recorded, "seed {seed}: {leg} is recorded twice or early");
+                line.recorded = true;
+            }
+            MediaCommand::MaskRecording { leg, .. } => {
+                assert!(self.lines[&leg].recorded, "seed {seed}: {leg} is masked and not recorded");
+            }
+            MediaCommand::StopRecording { leg } => {
+                let line = self.lines.get_mut(&leg).expect("who was recorded is there");
+                assert!(std::mem::take(&mut line.recorded), "seed {seed}: {leg} was not recorded");
+            }
+            MediaCommand::Detect { .. } | MediaCommand::Passthrough { .. } => {}
         }
     }
 
@@ -504,7 +519,15 @@ impl World {
             assert_eq!(used, busy, "seed {seed}: agent {} is {:?}", agent.id, agent.state);
         }
         self.check_conferences(&shot);
-        shot.calls.iter().for_each(|call| self.check_talk(call));
+        for call in &shot.calls {
+            self.check_talk(call);
+            let recorded = call.legs.iter().filter(|leg| self.lines[&leg.id].recorded).count();
+            let live = usize::from(call.recording.is_some());
+            assert!(
+                recorded == live || call.state == demarc_call::CallState::Ending,
+                "seed {seed}: {call:?}"
+            );
+        }
         let waiting: usize = shot.queues.iter().map(|q| q.waiting).sum();
         let queued = shot.calls.iter().filter(|c| c.state == demarc_call::CallState::Queued).count();
         assert_eq!(waiting, queued, "seed {seed}: callers in queues");
@@ -581,7 +604,7 @@ fn thousands_of_calls_leave_nothing_behind() {
         }
     }
     println!("{calls} calls: {seen:?}; commands: {obeyed:?}");
-    for verb in ["Add", "Supervise", "Remove", "Mute", "Level", "Hold", "Unhold", "Transfer"] {
+    for verb in ["Add", "Supervise", "Remove", "Mute", "Level", "Hold", "Unhold", "Transfer", "Record"] {
         assert!(obeyed.get(verb).is_some_and(|times| *times > 20), "{verb} is hardly ever obeyed");
     }
     assert!(calls > 3000, "only {calls} calls were made");

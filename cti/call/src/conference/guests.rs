@@ -100,7 +100,8 @@ impl Control {
             return Err(CommandError::NotNow { call: id, why });
         }
         let is_hers = |leg: &LegId| self.legs.get(leg).is_some_and(|l| l.agent.as_ref() == Some(&agent));
-        let there = call.guests.iter().find(|(leg, guest)| guest.role != PartyRole::Party && is_hers(leg));
+        let supervises = |guest: &Guest| guest.role != PartyRole::Party && guest.state != GuestState::Leaving;
+        let there = call.guests.iter().find(|(leg, guest)| supervises(guest) && is_hers(leg));
         if let Some(leg) = there.map(|(leg, _)| *leg) {
             self.change_role(id, leg, role);
             return Ok(());
@@ -116,13 +117,11 @@ impl Control {
         id: CallId,
         leg: LegId,
     ) -> Result<(), CommandError> {
-        let Some(call) = self.calls.get(&id) else { return Err(CommandError::NoCall(id)) };
-        if !call.guests.contains_key(&leg) {
-            let why = "that leg was not added to it: `legs` of the call tells those that were";
-            return Err(CommandError::NotNow { call: id, why });
+        if self.dismiss(now, id, leg, Cause::NORMAL_CLEARING) {
+            return Ok(());
         }
-        self.dismiss(now, id, leg, Cause::NORMAL_CLEARING);
-        Ok(())
+        let why = "that leg was not added to it, or is leaving: `legs` of the call tells those that were";
+        Err(CommandError::NotNow { call: id, why })
     }
 
     /// A guest answered: `false` when the leg is none.
@@ -160,7 +159,7 @@ impl Control {
         }
     }
 
-    /// Sends a guest away; `false` when the leg is none.
+    /// Sends a guest away; `false` when the leg is none, or on its way already.
     pub(crate) fn dismiss(&mut self, now: Time, id: CallId, leg: LegId, cause: Cause) -> bool {
         let guest = self.calls.get_mut(&id).and_then(|call| call.guests.get_mut(&leg));
         let Some(guest) = guest.filter(|guest| guest.state != GuestState::Leaving) else { return false };

@@ -116,6 +116,8 @@ fn a_supervisor_listens_whispers_and_barges_in_and_the_call_never_waits_for_it()
     let removed = bench.command(CallCommand::Remove { leg: THIRD }).unwrap();
     let join = Output::Media(M::Join { a: A, b: B });
     assert_eq!(removed, [leave(THIRD), release(THIRD, 16), leave(A), leave(B), join]);
+    let again = supervise(&mut bench, "1900", PartyRole::Barge);
+    assert!(matches!(again, Err(CommandError::NotNow { .. })), "its telephone is not free yet: {again:?}");
     gone(&mut bench, THIRD);
     supervise(&mut bench, "1900", PartyRole::Barge).unwrap();
     bench.leg(FOURTH, E::Answered);
