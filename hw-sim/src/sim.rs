@@ -1,5 +1,6 @@
 //! The machine: boards, open files and one clock.
 
+mod agenda;
 mod buffers;
 mod channel;
 mod control;
@@ -31,7 +32,6 @@ use dahdi_abi::{Errno, NodePath, Ready, event, law as laws};
 use demarc_model::{Alarm, ChannelNo, SpanNo, Time};
 use edges::Edges;
 use files::Files;
-use line::Findings;
 use log::EventLog;
 pub use signal::Wires;
 use span::Span;
@@ -58,6 +58,8 @@ pub struct Sim {
     tick: u64,
     spans: Vec<Span>,
     channels: Vec<Channel>,
+    lines: Vec<agenda::Line>,
+    scratch: agenda::Scratch,
     by_number: BTreeMap<u32, usize>,
     pseudos: BTreeMap<u32, Channel>,
     files: Files,
@@ -102,6 +104,8 @@ impl Sim {
             tick: 0,
             spans: Vec::new(),
             channels: Vec::new(),
+            lines: Vec::new(),
+            scratch: agenda::Scratch::default(),
             by_number: BTreeMap::new(),
             pseudos: BTreeMap::new(),
             files: Files::default(),
@@ -122,6 +126,7 @@ impl Sim {
         description.lines.iter().for_each(|line| sim.add_line(line));
         sim.load_zones(&description.zones());
         sim.settle_lines();
+        sim.begin_lines();
         sim.settle_alarms();
         sim.script(&description.faults)?;
         Ok(sim)
@@ -149,6 +154,9 @@ impl Sim {
             let until = due.map_or(target, |due| due.clamp(self.tick + 1, target));
             self.run_lines(until);
             self.tick = until;
+            if due.is_some_and(|due| due <= until) {
+                self.catch_up_all();
+            }
             self.notice_losses();
             self.forget_boards();
             self.turn_faults();
@@ -163,70 +171,14 @@ impl Sim {
         }
     }
 
-    /// Runs all lines; in pieces where something has to be known of all of them first.
-    fn run_lines(&mut self, until: u64) {
-        if !self.faults.on_line() && self.listeners.is_empty() {
-            return self.run_stretch(self.tick, until);
-        }
-        let mut at = self.tick;
-        while at < until {
-            let end = until.min(at + line::STRETCH);
-            if self.faults.on_line() {
-                let spans = &self.spans;
-                self.faults.prepare(at, end - at, |span| (spans[span].crc4, spans[span].peer));
-            }
-            self.run_stretch(at, end);
-            at = end;
-        }
-    }
-
-    fn run_stretch(&mut self, tick: u64, until: u64) {
-        let (mut frames, mut records) = (Vec::new(), Vec::new());
-        let mut to = Findings {
-            edges: &mut self.edges,
-            frames: &mut frames,
-            records: &mut records,
-            faults: (!self.faults.is_empty()).then_some(&mut self.faults),
-            tapped: !self.taps.is_empty() || self.log.is_some(),
-        };
-        for index in 0..self.channels.len() {
-            match self.channels[index].peer {
-                Some(peer) if peer > index => {
-                    let Ok([a, b]) = self.channels.get_disjoint_mut([index, peer]) else { continue };
-                    if a.is_open() || b.is_open() || wire::is_due(a, Some(b), &self.spans, tick, until) {
-                        line::run_pair(a, b, &self.spans, tick, until, &mut to);
-                    }
-                }
-                None => {
-                    let channel = &mut self.channels[index];
-                    if channel.is_open() || wire::is_due(channel, None, &self.spans, tick, until) {
-                        line::run_alone(channel, &self.spans, tick, until, &mut to);
-                    }
-                }
-                Some(_) => {}
-            }
-        }
-        for pseudo in self.pseudos.values_mut() {
-            line::run_alone(pseudo, &self.spans, tick, until, &mut to);
-        }
-        frames.sort_by_key(|frame| frame.at);
-        for frame in &frames {
-            self.taps.iter_mut().for_each(|tap| tap(frame));
-            if let Some(log) = &mut self.log {
-                log.frame(frame);
-            }
-        }
-        self.tell_listeners(&records);
-    }
-
     /// When something may next change by itself; `None` while nothing is under way.
-    pub fn next_edge(&self) -> Option<Time> {
-        let channels = self.channels.iter().chain(self.pseudos.values());
+    pub fn next_edge(&mut self) -> Option<Time> {
         let drifts = self.faults.on_line();
-        let lines = channels.filter_map(|channel| line::next_edge(channel, &self.spans, self.tick, drifts));
-        let signals = (0..self.channels.len()).filter_map(|index| self.signal_edge(index));
-        let ticks = lines
-            .chain(signals)
+        let lines = self.lines_edge();
+        let pseudos = self.pseudos.values();
+        let ticks = pseudos
+            .filter_map(|channel| line::next_edge(channel, &self.spans, self.tick, drifts))
+            .chain(lines)
             .chain(self.next_farewell())
             .chain(self.next_loss)
             .chain(self.faults.next_turn())
@@ -241,32 +193,29 @@ impl Sim {
 
     /// When something may next change at one file by its own doing; never later than [`Sim::next_edge`] would say
     /// after an operation on it.
-    pub(crate) fn file_edge(&self, file: FileId) -> Option<Time> {
-        match self.files.get(file)? {
-            File::Timer(timer) => timer.next(),
-            File::Channel(place) => {
+    pub(crate) fn file_edge(&mut self, file: FileId) -> Option<Time> {
+        let own = match self.files.get(file)? {
+            File::Timer(timer) => return timer.next(),
+            File::Channel(Place::Span(index)) => self.line_edge(*index),
+            File::Channel(Place::Pseudo(number)) => {
                 let drifts = self.faults.on_line();
-                let own = line::next_edge(self.channel(*place)?, &self.spans, self.tick, drifts);
-                let signal = match place {
-                    Place::Span(index) => self.signal_edge(*index),
-                    Place::Pseudo(_) => None,
-                };
-                own.into_iter()
-                    .chain(signal)
-                    .chain(self.next_loss)
-                    .chain(self.faults.next_turn())
-                    .min()
-                    .map(time_of)
+                line::next_edge(self.pseudos.get(number)?, &self.spans, self.tick, drifts)
             }
-            File::Ctl => self.next_edge(),
-            File::Unspecified | File::Gone => None,
-        }
+            File::Ctl => return self.next_edge(),
+            File::Unspecified | File::Gone => return None,
+        };
+        own.into_iter().chain(self.next_loss).chain(self.faults.next_turn()).min().map(time_of)
     }
 
     /// The files where something has become possible since the last call (data, room, an event), in order of number.
     /// What waits on them is to be tried again, and edge-triggered pollers told.
     pub fn take_edges(&mut self) -> Vec<FileId> {
         self.edges.take()
+    }
+
+    /// Forgets them.
+    pub(crate) fn drop_edges(&mut self) {
+        self.edges.clear();
     }
 
     /// The nodes there are: the fixed ones, then the channels by number and by span and place.
@@ -311,6 +260,7 @@ impl Sim {
     }
 
     fn open_channel(&mut self, index: usize, file: FileId) -> Result<Place, Errno> {
+        self.catch_up(index);
         self.channels[index].open(file)?;
         self.begin(index);
         let both = [Some(index), self.channels[index].peer];
@@ -352,6 +302,7 @@ impl Sim {
     }
 
     fn close_channel(&mut self, index: usize) {
+        self.catch_up(index);
         let broken = self.channels[index]
             .open
             .take()
@@ -367,14 +318,16 @@ impl Sim {
 
     /// `read(2)`. `EAGAIN`: a blocking caller waits.
     pub fn read(&mut self, file: FileId, buffer: &mut [u8]) -> Result<usize, Errno> {
-        let read = self.open_of(file)?.read(buffer);
+        let open = self.open_of(file, |open| !open.rx.is_full())?;
+        let read = open.read(buffer);
         self.log_transfer("read", file, read, buffer);
         read
     }
 
     /// `write(2)`. `EAGAIN`: a blocking caller waits.
     pub fn write(&mut self, file: FileId, data: &[u8]) -> Result<usize, Errno> {
-        let written = self.open_of(file)?.write(data);
+        let open = self.open_of(file, |open| open.tx.is_in_flow())?;
+        let written = open.write(data);
         self.log_transfer("write", file, written, data);
         written
     }
@@ -385,6 +338,11 @@ impl Sim {
             && let Some(errno) = self.refusal(file, request, arg.data)
         {
             return Err(errno);
+        }
+        match self.files.get(file) {
+            Some(File::Channel(Place::Span(index))) => self.catch_up(*index),
+            Some(File::Ctl) => self.catch_up_all(),
+            _ => {}
         }
         let result = requests::ioctl(self, file, request, arg);
         self.log_request(file, request, result, arg.data);
@@ -410,6 +368,7 @@ impl Sim {
     /// Puts a span into an alarm, or out of it with [`Alarm::Ok`]. The alarms that come of themselves (no cable, the
     /// far span shut down) stay. Only this span is told: what its far end would see is set there.
     pub fn set_alarm(&mut self, span: SpanNo, alarm: Alarm) {
+        self.catch_up_all();
         if let Some(span) = self.spans.get_mut(usize::from(span.get()) - 1) {
             span.injected = alarm;
             self.settle_alarms();
@@ -424,6 +383,7 @@ impl Sim {
     /// Calls `tap` with every D-channel frame that is put on a line, in order of time. It is called from
     /// [`Sim::advance`], so it must not ask the simulator that holds this machine for anything.
     pub fn tap(&mut self, tap: Tap) {
+        self.catch_up_all();
         self.taps.push(tap);
     }
 
@@ -441,14 +401,20 @@ impl Sim {
         }
     }
 
-    /// What is open behind a file that can be read and written.
-    fn open_of(&mut self, file: FileId) -> Result<&mut Open, Errno> {
+    /// What is open behind a file that can be read and written. Its line is brought up to now, unless `anyway` says that it
+    /// makes no difference to what is done.
+    fn open_of(&mut self, file: FileId, anyway: impl Fn(&Open) -> bool) -> Result<&mut Open, Errno> {
         let place = match self.files.get(file).ok_or(Errno::BADF)? {
             File::Channel(place) => *place,
             File::Timer(_) => return Err(Errno::NOSYS),
             File::Gone => return Err(Errno::NODEV),
             File::Ctl | File::Unspecified => return Err(Errno::NOSYS),
         };
+        if let Place::Span(index) = place
+            && self.channels[index].open.as_ref().is_none_or(|open| !anyway(open))
+        {
+            self.catch_up(index);
+        }
         self.channel_mut(place).and_then(|channel| channel.open.as_mut()).ok_or(Errno::NODEV)
     }
 

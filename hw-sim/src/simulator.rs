@@ -196,7 +196,7 @@ impl State {
     }
 
     /// When the clock's thread is to look again; nobody asks on virtual time.
-    fn next_edge(&self) -> Option<Time> {
+    fn next_edge(&mut self) -> Option<Time> {
         if self.is_real() { self.sim.next_edge() } else { None }
     }
 
@@ -211,6 +211,10 @@ impl State {
 
     /// Tells all who wait of the edges; whether there were any.
     fn tell_edges(&mut self) -> bool {
+        if self.wakers.is_empty() && self.watchers.is_empty() {
+            self.sim.drop_edges();
+            return false;
+        }
         for round in 0..MAX_ROUNDS {
             let files = self.sim.take_edges();
             if files.is_empty() {

@@ -1,35 +1,106 @@
 //! The read and write buffers of an open channel, by DAHDI's rules.
 
 use dahdi_abi::{limits, policy};
-use std::collections::VecDeque;
 
 /// `DAHDI_DEFAULT_NUM_BUFS`.
 const DEFAULT_BUFFERS: usize = limits::DEFAULT_NUM_BUFS as usize;
 /// `DAHDI_DEFAULT_BLOCKSIZE`.
 const DEFAULT_BLOCK: usize = limits::DEFAULT_BLOCKSIZE as usize;
 
-/// How many blocks are kept to be used again.
-const MAX_SPARE: usize = 4;
+/// Places for blocks: as many as there can be buffers, and one that is being filled.
+const PLACES: usize = limits::MAX_NUM_BUFS as usize + 1;
+
+/// Blocks in order of arrival, in one piece of memory: the lowest free place is used first, so that what a channel touches
+/// again and again is little and stays near.
+struct Slots {
+    block: usize,
+    /// Which places are in use, a bit each.
+    used: u64,
+    /// The places of the blocks, oldest first, from `first` on and around.
+    order: [u8; PLACES],
+    first: usize,
+    len: usize,
+    sizes: [u16; PLACES],
+    octets: Vec<u8>,
+}
+
+impl Slots {
+    fn new(block: usize) -> Slots {
+        Slots { block, used: 0, order: [0; PLACES], first: 0, len: 0, sizes: [0; PLACES], octets: Vec::new() }
+    }
+
+    fn clear(&mut self) {
+        (self.used, self.first, self.len) = (0, 0, 0);
+    }
+
+    fn set_block(&mut self, block: usize) {
+        self.clear();
+        self.block = block;
+        self.octets = Vec::new();
+    }
+
+    /// A place for a block; whoever asks has seen that there is a buffer for it.
+    fn take(&mut self) -> usize {
+        let place = self.used.trailing_ones() as usize;
+        self.used |= 1 << place;
+        let end = (place + 1) * self.block;
+        if self.octets.len() < end {
+            self.octets.resize(end, 0);
+        }
+        place
+    }
+
+    /// Room for a block's octets at a place.
+    fn at(&mut self, place: usize) -> &mut [u8] {
+        &mut self.octets[place * self.block..][..self.block]
+    }
+
+    /// Queues what was put at a place.
+    fn push(&mut self, place: usize, size: usize) {
+        self.sizes[place] = size as u16;
+        self.order[(self.first + self.len) % PLACES] = place as u8;
+        self.len += 1;
+    }
+
+    /// The `n`-th block.
+    fn get(&self, n: usize) -> Option<&[u8]> {
+        let place = (n < self.len).then(|| usize::from(self.order[(self.first + n) % PLACES]))?;
+        Some(&self.octets[place * self.block..][..usize::from(self.sizes[place])])
+    }
+
+    /// The octets of all blocks together.
+    fn total(&self) -> usize {
+        (0..self.len).filter_map(|n| self.get(n)).map(<[u8]>::len).sum()
+    }
+
+    /// Drops the first block.
+    fn pop(&mut self) {
+        if self.len > 0 {
+            self.used &= !(1 << self.order[self.first]);
+            self.first = (self.first + 1) % PLACES;
+            self.len -= 1;
+        }
+    }
+}
 
 /// Blocks on their way to the line.
 pub(super) struct Transmitter {
     buffers: usize,
-    block: usize,
     policy: i32,
-    queue: VecDeque<Vec<u8>>,
+    queue: Slots,
     /// How much of the first block is on the line.
     sent: usize,
     /// The policy waits for more blocks.
     held: bool,
     /// Something was transmitted and no underrun was told yet.
     sending: bool,
-    /// Blocks to be used again.
-    spare: Vec<Vec<u8>>,
 }
 
 /// What a stretch of transmission did to the buffers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Taken {
+    /// How many octets were of blocks.
+    pub octets: usize,
     /// There was no room and now there is, or all is transmitted.
     pub edge: bool,
     /// The line ran dry, once a transition.
@@ -40,25 +111,18 @@ impl Transmitter {
     pub fn new() -> Transmitter {
         Transmitter {
             buffers: DEFAULT_BUFFERS,
-            block: DEFAULT_BLOCK,
             policy: policy::IMMEDIATE,
-            queue: VecDeque::new(),
+            queue: Slots::new(DEFAULT_BLOCK),
             sent: 0,
             held: false,
             sending: false,
-            spare: Vec::new(),
         }
     }
 
     pub fn set_shape(&mut self, buffers: usize, block: usize) {
-        (self.buffers, self.block) = (buffers, block);
-        self.spare.clear();
+        self.buffers = buffers;
+        self.queue.set_block(block);
         self.flush();
-    }
-
-    /// An empty block to be filled and pushed.
-    pub fn blank(&mut self) -> Vec<u8> {
-        self.spare.pop().unwrap_or_default()
     }
 
     pub fn set_policy(&mut self, policy: i32) {
@@ -71,7 +135,7 @@ impl Transmitter {
     }
 
     pub fn block(&self) -> usize {
-        self.block
+        self.queue.block
     }
 
     pub fn buffers(&self) -> usize {
@@ -79,28 +143,42 @@ impl Transmitter {
     }
 
     pub fn has_room(&self) -> bool {
-        self.queue.len() < self.buffers
+        self.queue.len < self.buffers
     }
 
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.queue.len == 0
     }
 
-    /// How many octets can be transmitted now.
-    pub fn available(&self) -> usize {
-        let queued = self.queue.iter().map(Vec::len).sum::<usize>();
-        if self.held { 0 } else { queued - self.sent }
+    /// Whether it makes no difference to one more block how much of the others is on the line by now.
+    pub fn is_in_flow(&self) -> bool {
+        self.queue.len > 0 && !self.held && self.queue.len + 1 < self.buffers
     }
 
-    /// Takes a block; there must be room.
-    pub fn push(&mut self, block: Vec<u8>) {
-        self.queue.push_back(block);
+    /// Takes a block; there must be room. Octets that a block has no place for are cut off.
+    pub fn push(&mut self, block: impl ExactSizeIterator<Item = u8>) {
+        let place = self.queue.take();
+        let size = block.len().min(self.queue.block);
+        self.queue.at(place).iter_mut().zip(block).for_each(|(to, octet)| *to = octet);
+        self.pushed(place, size);
+    }
+
+    /// [`Transmitter::push`] of octets as they are.
+    pub fn push_octets(&mut self, block: &[u8]) {
+        let place = self.queue.take();
+        let size = block.len().min(self.queue.block);
+        self.queue.at(place)[..size].copy_from_slice(&block[..size]);
+        self.pushed(place, size);
+    }
+
+    fn pushed(&mut self, place: usize, size: usize) {
+        self.queue.push(place, size);
         let enough = match self.policy {
             policy::WHEN_FULL => self.buffers,
             policy::HALF_FULL => self.buffers / 2,
             _ => 1,
         };
-        if self.queue.len() >= enough {
+        if self.queue.len >= enough {
             self.held = false;
         }
     }
@@ -127,17 +205,19 @@ impl Transmitter {
         let mut taken = Taken::default();
         let mut at = 0;
         while at < line.len() && !self.held {
-            let Some(block) = self.queue.front() else { break };
+            let Some(block) = self.queue.get(0) else { break };
             let left = &block[self.sent..];
             let size = left.len().min(line.len() - at);
             line[at..at + size].copy_from_slice(&left[..size]);
+            let ends = size == left.len();
             at += size;
             self.sent += size;
             self.sending = true;
-            if self.sent == block.len() {
+            if ends {
                 taken.edge |= self.finish_block();
             }
         }
+        taken.octets = at;
         line[at..].fill(idle);
         if at < line.len() && self.sending {
             self.sending = false;
@@ -146,48 +226,45 @@ impl Transmitter {
         taken
     }
 
-    /// Transmits `octets` octets of line time in frames, each followed by a flag. Returns the frames that ended, with
-    /// the octet after their flag, and whether there was an edge.
-    pub fn take_frames(&mut self, octets: usize) -> (Vec<(usize, Vec<u8>)>, bool) {
-        let (mut frames, mut edge, mut at) = (Vec::new(), false, 0);
+    /// Transmits `octets` octets of line time in frames, each followed by a flag. `ended` gets the frames that ended, with
+    /// the octet after their flag. Tells whether there was an edge.
+    pub fn take_frames(&mut self, octets: usize, mut ended: impl FnMut(usize, &[u8])) -> bool {
+        let (mut edge, mut at) = (false, 0);
         while at < octets && !self.held {
-            let Some(frame) = self.queue.front() else { break };
+            let Some(frame) = self.queue.get(0) else { break };
             let size = (frame.len() + 1 - self.sent).min(octets - at);
             at += size;
             self.sent += size;
             if self.sent > frame.len() {
-                frames.push((at, frame.clone()));
+                ended(at, frame);
                 edge |= self.finish_block();
             }
         }
-        (frames, edge)
+        edge
     }
 
     /// Octets of line time until there is something to tell; `None` when nothing is under way.
     pub fn until_edge(&self, frames: bool, underruns: bool) -> Option<usize> {
-        let first = match self.queue.front() {
+        let first = match self.queue.get(0) {
             None => return (underruns && self.sending).then_some(1),
             Some(_) if self.held => return None,
-            Some(first) => first.len() + usize::from(frames) - self.sent,
+            Some(first) => first.len(),
         };
         if frames || !self.has_room() {
-            return Some(first);
+            return Some(first + usize::from(frames) - self.sent);
         }
-        Some(first + self.queue.iter().skip(1).map(Vec::len).sum::<usize>())
+        Some(self.queue.total() - self.sent)
     }
 
     /// Drops the first block; tells whether that is an edge.
     fn finish_block(&mut self) -> bool {
         let was_full = !self.has_room();
-        if let Some(mut block) = self.queue.pop_front().filter(|_| self.spare.len() < MAX_SPARE) {
-            block.clear();
-            self.spare.push(block);
-        }
+        self.queue.pop();
         self.sent = 0;
-        if self.queue.is_empty() {
+        if self.queue.len == 0 {
             self.held = self.waits_when_empty();
         }
-        was_full || self.queue.is_empty()
+        was_full || self.queue.len == 0
     }
 
     fn waits_when_empty(&self) -> bool {
@@ -198,12 +275,10 @@ impl Transmitter {
 /// Blocks that came from the line.
 pub(super) struct Receiver {
     buffers: usize,
-    block: usize,
-    full: VecDeque<Vec<u8>>,
-    filling: Vec<u8>,
+    full: Slots,
+    /// The place of the block that is being filled, and how much of it is.
+    filling: Option<(usize, usize)>,
     overrun: bool,
-    /// Blocks to be used again.
-    spare: Vec<Vec<u8>>,
 }
 
 /// What a stretch of reception did to the buffers.
@@ -217,84 +292,82 @@ pub(super) struct Put {
 
 impl Receiver {
     pub fn new() -> Receiver {
-        Receiver {
-            buffers: DEFAULT_BUFFERS,
-            block: DEFAULT_BLOCK,
-            full: VecDeque::new(),
-            filling: Vec::new(),
-            overrun: false,
-            spare: Vec::new(),
-        }
+        Receiver { buffers: DEFAULT_BUFFERS, full: Slots::new(DEFAULT_BLOCK), filling: None, overrun: false }
     }
 
     pub fn set_shape(&mut self, buffers: usize, block: usize) {
-        (self.buffers, self.block) = (buffers, block);
+        self.buffers = buffers;
+        self.full.set_block(block);
         self.flush();
     }
 
     pub fn flush(&mut self) {
         self.full.clear();
-        self.filling.clear();
-        self.spare.clear();
+        self.filling = None;
         self.overrun = false;
     }
 
     pub fn has_data(&self) -> bool {
-        !self.full.is_empty()
+        self.full.len > 0
     }
 
-    /// The oldest block.
-    pub fn pop(&mut self) -> Option<Vec<u8>> {
-        let block = self.full.pop_front()?;
+    /// Whether what comes is dropped.
+    pub fn is_full(&self) -> bool {
+        self.full.len >= self.buffers
+    }
+
+    /// The oldest block; it is there until [`Receiver::pop`].
+    pub fn first(&self) -> Option<&[u8]> {
+        self.full.get(0)
+    }
+
+    /// Drops the oldest block.
+    pub fn pop(&mut self) {
+        self.full.pop();
         self.overrun = false;
-        Some(block)
-    }
-
-    /// Takes back a block that was popped, to use it again.
-    pub fn recycle(&mut self, mut block: Vec<u8>) {
-        if self.spare.len() < MAX_SPARE {
-            block.clear();
-            self.spare.push(block);
-        }
     }
 
     /// Takes octets from the line. Where no buffer is free they are dropped, so the oldest are kept.
     pub fn put(&mut self, mut line: &[u8]) -> Put {
         let mut put = Put::default();
         while !line.is_empty() {
-            if self.full.len() >= self.buffers {
+            if self.is_full() {
                 put.overrun |= !self.overrun;
                 self.overrun = true;
                 break;
             }
-            let size = line.len().min(self.block - self.filling.len());
-            self.filling.extend_from_slice(&line[..size]);
+            let (place, filled) = self.filling.unwrap_or_else(|| (self.full.take(), 0));
+            let room = &mut self.full.at(place)[filled..];
+            let size = line.len().min(room.len());
+            room[..size].copy_from_slice(&line[..size]);
             line = &line[size..];
-            if self.filling.len() == self.block {
-                let next = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(self.block));
-                self.full.push_back(std::mem::replace(&mut self.filling, next));
-                put.edge = true;
+            self.filling = Some((place, filled + size));
+            if filled + size == self.full.block {
+                self.full.push(place, self.full.block);
+                (self.filling, put.edge) = (None, true);
             }
         }
         put
     }
 
     /// Takes a frame; `false` when there is no buffer. One that would fill its buffer is lost without a word (measured).
-    pub fn put_frame(&mut self, frame: Vec<u8>) -> bool {
-        if frame.len() >= self.block {
+    pub fn put_frame(&mut self, frame: &[u8]) -> bool {
+        if frame.len() >= self.full.block {
             return true;
         }
-        let fits = self.full.len() < self.buffers;
+        let fits = !self.is_full();
         if fits {
-            self.full.push_back(frame);
+            let place = self.full.take();
+            self.full.at(place)[..frame.len()].copy_from_slice(frame);
+            self.full.push(place, frame.len());
         }
         fits
     }
 
     /// Octets until the next block is complete, or, with `overruns`, until the first is dropped.
     pub fn until_edge(&self, overruns: bool) -> Option<usize> {
-        if self.full.len() < self.buffers {
-            return Some(self.block - self.filling.len());
+        if !self.is_full() {
+            return Some(self.full.block - self.filling.map_or(0, |(_, filled)| filled));
         }
         (overruns && !self.overrun).then_some(1)
     }
@@ -310,7 +383,7 @@ mod tests {
         tx.set_policy(policy);
         let mut line = [0; 8];
         for count in 1..=8 {
-            tx.push(vec![7; 160]);
+            tx.push_octets(&[7; 160]);
             tx.take(&mut line, 0xff);
             if line[0] == 7 {
                 return count;
@@ -331,9 +404,9 @@ mod tests {
         let mut tx = Transmitter::new();
         let mut line = [0; 8];
         assert!(!tx.take(&mut line, 0xff).underrun, "nothing was written yet");
-        tx.push(vec![1; 12]);
-        assert_eq!(tx.take(&mut line, 0xff), Taken { edge: false, underrun: false });
-        assert_eq!(tx.take(&mut line, 0xff), Taken { edge: true, underrun: true });
+        tx.push_octets(&[1; 12]);
+        assert_eq!(tx.take(&mut line, 0xff), Taken { octets: 8, edge: false, underrun: false });
+        assert_eq!(tx.take(&mut line, 0xff), Taken { octets: 4, edge: true, underrun: true });
         assert_eq!(line, [1, 1, 1, 1, 0xff, 0xff, 0xff, 0xff]);
         assert!(!tx.take(&mut line, 0xff).underrun);
     }
@@ -346,10 +419,13 @@ mod tests {
         assert!(!rx.put(&[2; 16]).overrun);
         assert!(rx.put(&[3; 16]).overrun);
         assert!(!rx.put(&[4; 16]).overrun, "once a transition");
-        assert_eq!(rx.pop(), Some(vec![1; 16]));
+        assert_eq!(rx.first(), Some(&[1; 16][..]));
+        rx.pop();
         assert!(rx.put(&[5; 16]).edge);
-        assert_eq!(rx.pop(), Some(vec![2; 16]));
-        assert_eq!(rx.pop(), Some(vec![5; 16]));
-        assert_eq!(rx.pop(), None);
+        for kept in [2, 5] {
+            assert_eq!(rx.first(), Some(&[kept; 16][..]));
+            rx.pop();
+        }
+        assert_eq!(rx.first(), None);
     }
 }

@@ -189,18 +189,20 @@ impl Open {
         if self.stalled {
             return Err(Errno::AGAIN);
         }
-        let block = self.rx.pop().ok_or(Errno::AGAIN)?;
-        if !self.linear {
+        let block = self.rx.first().ok_or(Errno::AGAIN)?;
+        let size = if self.linear {
+            let samples = block.len().min(buffer.len() / 2);
+            for (pair, octet) in buffer.chunks_exact_mut(2).zip(block) {
+                pair.copy_from_slice(&self.to_linear(*octet).to_ne_bytes());
+            }
+            samples * 2
+        } else {
             let size = block.len().min(buffer.len());
             buffer[..size].copy_from_slice(&block[..size]);
-            self.rx.recycle(block);
-            return Ok(size);
-        }
-        let samples = block.len().min(buffer.len() / 2);
-        for (pair, octet) in buffer.chunks_exact_mut(2).zip(&block) {
-            pair.copy_from_slice(&self.to_linear(*octet).to_ne_bytes());
-        }
-        Ok(samples * 2)
+            size
+        };
+        self.rx.pop();
+        Ok(size)
     }
 
     /// One block, cut to the block size.
@@ -216,20 +218,23 @@ impl Open {
         }
         let width = if self.linear { 2 } else { 1 };
         let size = data.len().min(self.tx.block() * width);
-        let block: Vec<u8> = match (self.linear, self.mode) {
-            (true, _) => data[..size]
-                .chunks_exact(2)
-                .map(|pair| self.to_law(i16::from_ne_bytes([pair[0], pair[1]])))
-                .collect(),
-            (false, Mode::Frames { fcs: true }) => with_fcs(&data[..size]),
-            (false, _) => {
-                let mut block = self.tx.blank();
-                block.extend_from_slice(&data[..size]);
-                block
+        let data = &data[..size];
+        match (self.linear, self.mode) {
+            (true, _) => {
+                let law = self.law;
+                let samples =
+                    data.chunks_exact(2).map(|pair| to_law(law, i16::from_ne_bytes([pair[0], pair[1]])));
+                if samples.len() > 0 {
+                    self.tx.push(samples);
+                }
             }
-        };
-        if !block.is_empty() {
-            self.tx.push(block);
+            (false, Mode::Frames { fcs: true }) => {
+                let frame = with_fcs(data);
+                if !frame.is_empty() {
+                    self.tx.push_octets(&frame);
+                }
+            }
+            (false, _) => self.tx.push_octets(data),
         }
         Ok(size)
     }
@@ -276,12 +281,12 @@ impl Open {
             _ => law::mulaw_to_linear(octet),
         }
     }
+}
 
-    fn to_law(&self, sample: i16) -> u8 {
-        match self.law {
-            laws::ALAW => law::linear_to_alaw(sample),
-            _ => law::linear_to_mulaw(sample),
-        }
+fn to_law(law: i32, sample: i16) -> u8 {
+    match law {
+        laws::ALAW => law::linear_to_alaw(sample),
+        _ => law::linear_to_mulaw(sample),
     }
 }
 

@@ -17,6 +17,7 @@ impl Sim {
     /// more faults than are kept.
     pub fn inject(&mut self, fault: Fault) -> Result<(), Errno> {
         let (span, place) = self.target(fault.target).ok_or(Errno::NXIO)?;
+        self.catch_up_all();
         if !self.faults.add(fault, span, place, self.tick) {
             return Err(ENOSPC);
         }
@@ -26,6 +27,7 @@ impl Sim {
 
     /// Ends all faults and forgets those that have not begun. The counters stay.
     pub fn clear_faults(&mut self) {
+        self.catch_up_all();
         self.faults.clear(self.tick);
         self.turn_faults();
     }
@@ -126,6 +128,7 @@ impl Sim {
     /// Calls `listener` with everything that passes over `channels` from now on, stretch by stretch, until it answers
     /// `false`. It is called from [`Sim::advance`], so it must not ask the simulator that holds this machine for anything.
     pub fn listen(&mut self, channels: &[ChannelNo], listener: Listener) {
+        self.catch_up_all();
         self.listeners.push((channels.iter().map(|no| u32::from(no.get())).collect(), listener));
         self.mark_listened();
     }
@@ -164,6 +167,7 @@ impl Sim {
         records: impl IntoIterator<Item = Record>,
         to: impl Fn(ChannelNo) -> Option<ChannelNo>,
     ) -> Result<Duration, Errno> {
+        self.catch_up_all();
         let (start, mut lasts) = (self.now, Duration::ZERO);
         let mut players: BTreeMap<usize, Player> = BTreeMap::new();
         for record in records.into_iter().filter(|record| record.way == Way::Received) {

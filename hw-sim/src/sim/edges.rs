@@ -25,6 +25,10 @@ impl Edges {
         self.0.retain(|known| *known != file);
     }
 
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// All of them, in order and once.
     pub fn take(&mut self) -> Vec<FileId> {
         if self.0.is_empty() {

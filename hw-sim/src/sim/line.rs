@@ -1,6 +1,7 @@
 //! What happens on a cable between two channels, and on a channel without one, while the clock goes on.
 
-use super::channel::{CHUNK, Channel, Mode, OnCable, closed_idle};
+use super::buffers::Put;
+use super::channel::{CHUNK, Channel, Mode, OnCable, Open, closed_idle};
 use super::edges::Edges;
 use super::span::Span;
 use super::wire::{self, Sound};
@@ -20,21 +21,37 @@ const ROOM: usize = STRETCH_OCTETS + CHUNK;
 /// Where the line's findings go.
 pub(super) struct Findings<'a> {
     pub edges: &'a mut Edges,
-    pub frames: &'a mut Vec<TapFrame>,
+    pub frames: Option<&'a mut Vec<TapFrame>>,
     /// What is on the channels that are listened to.
-    pub records: &'a mut Vec<Record>,
+    pub records: Option<&'a mut Vec<Record>>,
+    /// What the two ends of a line send.
+    pub scratch: &'a mut [Sent; 2],
     /// Where there are any.
     pub faults: Option<&'a mut Faults>,
     /// Whether anybody wants the frames.
     pub tapped: bool,
 }
 
+impl Findings<'_> {
+    fn record(&mut self, at: u64, channel: ChannelNo, way: Way, content: Content) {
+        if let Some(records) = &mut self.records {
+            records.push(Record { at: time_of(at), channel, way, content });
+        }
+    }
+}
+
 /// What one channel put on the line in a stretch.
-struct Sent {
+pub(super) struct Sent {
     octets: [u8; ROOM],
     /// Frames and the tick when their last octet is out.
     frames: Vec<(u64, Vec<u8>)>,
     mode: Mode,
+}
+
+impl Default for Sent {
+    fn default() -> Sent {
+        Sent { octets: [0; ROOM], frames: Vec::new(), mode: Mode::Octets }
+    }
 }
 
 /// How a channel hears.
@@ -60,14 +77,15 @@ pub(super) fn run_pair(
     to: &mut Findings,
 ) {
     let (a_hears, b_hears) = (hears(a, Some(b), spans), hears(b, Some(a), spans));
+    let [mut from_a, mut from_b] = std::mem::take(to.scratch);
     let mut at = tick;
     while at < until {
         record_signals(a, at, to);
         record_signals(b, at, to);
         let due = wire::due(a, Some(b), spans, at);
         let ticks = stretch(at, until, due);
-        let from_a = transmit(a, at, ticks, to);
-        let from_b = transmit(b, at, ticks, to);
+        transmit(a, at, ticks, &mut from_a, to);
+        transmit(b, at, ticks, &mut from_b, to);
         tap(a, spans, &from_a, to);
         tap(b, spans, &from_b, to);
         let sounds = (a.sound_from(Some(b), spans), b.sound_from(Some(a), spans));
@@ -80,6 +98,7 @@ pub(super) fn run_pair(
         record_signals(a, at, to);
         record_signals(b, at, to);
     }
+    *to.scratch = [from_a, from_b];
 }
 
 /// Runs a channel that has no other end.
@@ -90,7 +109,8 @@ pub(super) fn run_alone(channel: &mut Channel, spans: &[Span], tick: u64, until:
         record_signals(channel, at, to);
         let due = wire::due(channel, None, spans, at);
         let ticks = stretch(at, until, due);
-        let sent = transmit(channel, at, ticks, to);
+        let mut sent = Sent::default();
+        transmit(channel, at, ticks, &mut sent, to);
         let idle = channel.open.as_ref().map_or(closed_idle(), |open| open.idle());
         let nobody = Sent { octets: [idle; ROOM], frames: Vec::new(), mode: Mode::Octets };
         let sound = channel.sound_from(None, spans);
@@ -126,41 +146,45 @@ fn hears(channel: &Channel, other: Option<&Channel>, spans: &[Span]) -> Hears {
     if looped || span(other).is_some_and(Span::is_remote_loop) { Hears::Itself } else { Hears::Other }
 }
 
-/// Lets a channel transmit.
-fn transmit(channel: &mut Channel, tick: u64, ticks: u64, to: &mut Findings) -> Sent {
+/// Lets a channel transmit; `sent` is what it then puts on the line.
+fn transmit(channel: &mut Channel, tick: u64, ticks: u64, sent: &mut Sent, to: &mut Findings) {
     let octets = ticks as usize * CHUNK;
-    let mut sent = Sent { octets: [channel.closed_idle(); ROOM], frames: Vec::new(), mode: channel.mode() };
+    sent.frames.clear();
+    sent.mode = channel.mode();
     let drifts = to.faults.as_deref().filter(|faults| faults.on_line()).zip(channel.span);
     let own = drifts.map_or(octets, |(faults, span)| faults.stage.transmitted(span, tick, octets));
-    let Some(open) = channel.open.as_mut() else { return sent };
-    if let Mode::Frames { .. } = open.mode {
-        let (frames, edge) = open.tx.take_frames(own);
-        sent.frames = frames.into_iter().map(|(at, f)| (tick + at.div_ceil(CHUNK) as u64, f)).collect();
-        if edge {
-            to.edges.insert(open.file);
-        }
-        return sent;
-    }
+    let Some(open) = channel.open.as_mut().filter(|open| open.mode == Mode::Octets) else {
+        sent.octets[..own.max(octets)].fill(channel.closed_idle());
+        return transmit_frames(channel, tick, own, sent, to);
+    };
     let idle = open.idle();
-    let written = open.tx.available().min(own);
-    let taken = open.tx.take(&mut sent.octets[..own], idle);
+    let written = open.tx.take(&mut sent.octets[..own], idle);
     if open.voice.sounds() {
-        channel.speak(&mut sent.octets[written..own], tick, to.edges);
+        channel.speak(&mut sent.octets[written.octets..own], tick, to.edges);
     }
-    let Some(open) = channel.open.as_mut() else { return sent };
+    let Some(open) = channel.open.as_mut() else { return };
     if let Some(gains) = open.gains.as_deref().filter(|_| open.audio) {
         apply(&gains.txgain, &mut sent.octets[..own]);
     }
     if let Some((faults, span)) = drifts {
+        sent.octets[own..own.max(octets)].fill(idle);
         faults.stage.to_line(span, tick, &mut sent.octets[..own.max(octets)], octets);
     }
-    if taken.underrun && open.buffer_events {
+    if written.underrun && open.buffer_events {
         open.event(event::WRITE_UNDERRUN);
     }
-    if taken.edge || (taken.underrun && open.buffer_events) {
+    if written.edge || (written.underrun && open.buffer_events) {
         to.edges.insert(open.file);
     }
-    sent
+}
+
+/// The frames that an open channel puts on the line in so many octets.
+fn transmit_frames(channel: &mut Channel, tick: u64, octets: usize, sent: &mut Sent, to: &mut Findings) {
+    let Some(open) = channel.open.as_mut() else { return };
+    let at = |octets: usize| tick + octets.div_ceil(CHUNK) as u64;
+    if open.tx.take_frames(octets, |end, frame| sent.frames.push((at(end), frame.to_vec()))) {
+        to.edges.insert(open.file);
+    }
 }
 
 /// Gives a channel what came, one tick late.
@@ -174,6 +198,13 @@ fn receive(
 ) {
     let source = if hears == Hears::Itself { own } else { other };
     let octets = ticks as usize * CHUNK;
+    if hears == Hears::Other
+        && source.mode == Mode::Octets
+        && channel.hears_plainly(sound)
+        && to.faults.is_none()
+    {
+        return receive_plainly(channel, &source.octets[..octets], to);
+    }
     let mut line = [0; STRETCH_OCTETS + CHUNK];
     line[..CHUNK].copy_from_slice(&channel.on_cable);
     line[CHUNK..CHUNK + octets].copy_from_slice(&source.octets[..octets]);
@@ -208,6 +239,26 @@ fn receive(
     }
 }
 
+/// Gives a channel what came where nothing is done to it on the way.
+fn receive_plainly(channel: &mut Channel, octets: &[u8], to: &mut Findings) {
+    let Some((open, (first, last))) = channel.open.as_mut().zip(octets.split_last_chunk()) else { return };
+    let puts = [open.rx.put(&std::mem::replace(&mut channel.on_cable, *last)), open.rx.put(first)];
+    take_up(open, puts, to);
+}
+
+/// Tells the program what reception did to its buffers.
+fn take_up(open: &mut Open, puts: impl IntoIterator<Item = Put>, to: &mut Findings) {
+    for put in puts {
+        let overrun = put.overrun && open.buffer_events;
+        if overrun {
+            open.event(event::READ_OVERRUN);
+        }
+        if put.edge || overrun {
+            to.edges.insert(open.file);
+        }
+    }
+}
+
 /// Gives a channel the octets of the line, with what the faults make of them.
 fn receive_octets(channel: &mut Channel, tick: u64, line: &mut [u8], to: &mut Findings) {
     let faults = to.faults.as_deref().filter(|faults| faults.on_line()).zip(channel.span);
@@ -215,21 +266,14 @@ fn receive_octets(channel: &mut Channel, tick: u64, line: &mut [u8], to: &mut Fi
         faults.and_then(|(faults, span)| faults.stage.received(span, channel.place, tick, line));
     let line = changed.as_deref_mut().unwrap_or(line);
     if let Some(channel) = recorded(channel) {
-        let content = Content::Audio(line.to_vec());
-        to.records.push(Record { at: time_of(tick), channel, way: Way::Received, content });
+        to.record(tick, channel, Way::Received, Content::Audio(line.to_vec()));
     }
     let Some(open) = channel.open.as_mut() else { return };
     if let Some(gains) = open.gains.as_deref().filter(|_| open.audio) {
         apply(&gains.rxgain, line);
     }
     let put = open.rx.put(line);
-    let overrun = put.overrun && open.buffer_events;
-    if overrun {
-        open.event(event::READ_OVERRUN);
-    }
-    if put.edge || overrun {
-        to.edges.insert(open.file);
-    }
+    take_up(open, [put], to);
 }
 
 /// Puts a frame on the cable towards a channel, as the faults let it; it is there by `tick`.
@@ -266,18 +310,19 @@ fn play(channel: &mut Channel, tick: u64, line: &mut [u8]) {
 /// Tells a recording what a channel sends.
 fn record_sent(channel: &Channel, own: &Sent, tick: u64, octets: usize, to: &mut Findings) {
     let Some(channel) = recorded(channel).filter(|_| channel.is_open()) else { return };
-    let mut tell =
-        |at, content| to.records.push(Record { at: time_of(at), channel, way: Way::Sent, content });
     if own.mode == Mode::Octets {
-        tell(tick, Content::Audio(own.octets[..octets].to_vec()));
+        to.record(tick, channel, Way::Sent, Content::Audio(own.octets[..octets].to_vec()));
     }
     for (at, frame) in &own.frames {
-        tell(*at, Content::Frame(frame[..frame.len().saturating_sub(2)].to_vec()));
+        to.record(*at, channel, Way::Sent, Content::Frame(frame[..frame.len().saturating_sub(2)].to_vec()));
     }
 }
 
 /// Tells a recording of the signalling of a channel, where that has changed by `tick`.
 fn record_signals(channel: &mut Channel, tick: u64, to: &mut Findings) {
+    if !channel.listened {
+        return;
+    }
     let Some((number, signal)) = recorded(channel).zip(channel.signal.as_ref()) else { return };
     let now = (signal.tx, signal.heard);
     let content = |level| match signal.port() {
@@ -289,7 +334,7 @@ fn record_signals(channel: &mut Channel, tick: u64, to: &mut Findings) {
         (Way::Received, channel.recorded.map(|was| was.1), now.1),
     ];
     for (way, _, level) in ways.into_iter().filter(|(_, was, level)| *was != Some(*level)) {
-        to.records.push(Record { at: time_of(tick), channel: number, way, content: content(level) });
+        to.record(tick, number, way, content(level));
     }
     channel.recorded = Some(now);
 }
@@ -310,9 +355,9 @@ fn receive_frames(channel: &mut Channel, fcs: bool, tick: u64, to: &mut Findings
             OnCable::Whole(frame) => {
                 if let Some(channel) = number {
                     let content = Content::Frame(frame[..frame.len().saturating_sub(2)].to_vec());
-                    to.records.push(Record { at: time_of(at), channel, way: Way::Received, content });
+                    to.record(at, channel, Way::Received, content);
                 }
-                if !open.rx.put_frame(frame) {
+                if !open.rx.put_frame(&frame) {
                     open.event(event::OVERRUN);
                 }
             }
@@ -333,8 +378,9 @@ fn tap(channel: &Channel, spans: &[Span], sent: &Sent, to: &mut Findings) {
     let number = |index: usize| SpanNo::new(index as u16 + 1);
     let numbers = (number(index), number(lower), ChannelNo::new(channel.number as u16));
     let (Some(span), Some(cable), Some(number)) = numbers else { return };
+    let Some(frames) = &mut to.frames else { return };
     for (tick, frame) in &sent.frames {
-        to.frames.push(TapFrame {
+        frames.push(TapFrame {
             at: time_of(*tick),
             span,
             cable,

@@ -43,6 +43,7 @@ impl Sim {
     /// Begins the event log: opens, closes, requests, reads, writes, alarms, faults and D-channel frames from now on. The
     /// same inputs make the same log on every machine.
     pub fn record_events(&mut self) {
+        self.catch_up_all();
         self.log = Some(EventLog::default());
     }
 
@@ -63,9 +64,8 @@ impl Sim {
     }
 
     pub(super) fn log_line(&mut self, line: impl FnOnce() -> String) {
-        let at = time_of(self.tick);
         if let Some(log) = &mut self.log {
-            log.line(at, &line());
+            log.line(time_of(self.tick), &line());
         }
     }
 

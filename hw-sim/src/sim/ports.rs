@@ -1,25 +1,13 @@
 //! What can be seen of and done to the lines of channels from outside: wires, cuts, stuck bits.
 
 use super::signal::{self, Wires};
-use super::{File, FileId, Place, Sim, wire};
+use super::{File, FileId, Place, Sim};
 use dahdi_abi::NodePath;
 use demarc_model::ChannelNo;
 
 impl Sim {
     fn index_of(&self, channel: ChannelNo) -> Option<usize> {
         self.by_number.get(&u32::from(channel.get())).copied()
-    }
-
-    /// When the signalling of a channel may next do something.
-    pub(super) fn signal_edge(&self, index: usize) -> Option<u64> {
-        let channel = self.channels.get(index)?;
-        let peer = channel.peer.and_then(|peer| self.channels.get(peer));
-        let digits = channel.open.as_ref().and_then(|open| open.voice.next(self.tick));
-        if channel.signal.is_none() && peer.is_none_or(|peer| peer.signal.is_none()) {
-            return digits;
-        }
-        let line = wire::due(channel, peer, &self.spans, self.tick);
-        line.into_iter().chain(digits).min().map(|at| at.max(self.tick + 1))
     }
 
     /// Tells whether a file is `O_NONBLOCK`: hook operations then do not wait, and tell their end by `HOOKCOMPLETE`. Files
@@ -69,13 +57,16 @@ impl Sim {
         let Some(index) = self.index_of(channel).filter(|_| self.wires(channel).is_some()) else {
             return false;
         };
+        self.catch_up(index);
         self.channels[index].cut = cut;
         true
     }
 
     /// Lets the received bits of a channel be stuck at these, or be free again. `false` when it has none.
     pub fn stick_bits(&mut self, channel: ChannelNo, bits: Option<u8>) -> bool {
-        let signal = self.index_of(channel).and_then(|index| self.channels[index].signal.as_mut());
+        let Some(index) = self.index_of(channel) else { return false };
+        self.catch_up(index);
+        let signal = self.channels[index].signal.as_mut();
         let Some(signal) = signal.filter(|signal| signal.port().is_none()) else { return false };
         signal.stuck = bits.map(|bits| bits & 0x0f);
         true

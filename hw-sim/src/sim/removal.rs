@@ -28,6 +28,7 @@ impl Sim {
         if self.spans.get(index).is_none_or(|span| span.presence != Presence::Here) {
             return false;
         }
+        self.catch_up_all();
         let mut open = false;
         for channel in &mut self.channels[self.spans[index].channels.clone()] {
             open |= channel.is_open();
@@ -48,6 +49,7 @@ impl Sim {
         if self.spans.get(index).is_none_or(|span| span.presence != Presence::Gone) {
             return false;
         }
+        self.catch_up_all();
         self.spans[index].presence = Presence::Here;
         for at in self.spans[index].channels.clone() {
             self.by_number.insert(self.channels[at].number, at);

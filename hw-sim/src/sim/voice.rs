@@ -189,6 +189,11 @@ impl Voice {
         Some(now + u64::from(playing.left).div_ceil(CHUNK as u64).max(1))
     }
 
+    /// Whether [`Voice::deaf_until`] is to be asked at all.
+    pub fn deafens(&self) -> bool {
+        self.dialling || self.dialled_at.is_some()
+    }
+
     /// Until which tick nothing that comes in is heard.
     pub fn deaf_until(&self) -> u64 {
         if self.dialling { u64::MAX } else { self.dialled_at.map_or(0, |at| at + DEAF_AFTER_DIALLING) }

@@ -1,6 +1,6 @@
 //! What passes between two channels besides octets: signalling, and what their line does to sound.
 
-use super::channel::{CHUNK, Channel};
+use super::channel::{CHUNK, Channel, Mode};
 use super::edges::Edges;
 use super::signal::{self, Did, Front, NOBODY};
 use super::sound;
@@ -160,6 +160,19 @@ impl Channel {
                 Sound { robbed: level.zip(frames), ..Sound::default() }
             }
         }
+    }
+
+    /// Whether what the far end sends is what it hears, octet for octet, and nobody else wants to hear it.
+    pub fn hears_plainly(&self, sound: Sound) -> bool {
+        let Some(open) = &self.open else { return false };
+        let same_law = sound.far_law.is_none_or(|law| law == self.default_law);
+        let as_it_is = !sound.silent && sound.robbed.is_none() && same_law && self.path.is_none();
+        as_it_is
+            && open.mode == Mode::Octets
+            && open.gains.is_none()
+            && !open.voice.deafens()
+            && self.player.is_none()
+            && !self.listened
     }
 
     /// Turns what the far end sent, from `tick` on, into what this end hears while it sends `own`.

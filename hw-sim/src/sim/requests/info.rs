@@ -54,6 +54,9 @@ fn named(sim: &Sim, own: Option<Place>, number: i32) -> Result<Place, Errno> {
 
 fn channel_of(sim: &mut Sim, own: Option<Place>, number: i32) -> Result<&mut Channel, Errno> {
     let place = named(sim, own, number)?;
+    if let Place::Span(index) = place {
+        sim.catch_up(index);
+    }
     sim.channel_mut(place).ok_or(Errno::INVAL)
 }
 
