@@ -192,7 +192,7 @@ fn an_agent_holds_the_caller_who_is_then_sent_elsewhere() {
         "one call and its legs: {:#}",
         records[0]
     );
-    assert_eq!((&records[0]["cause"], &records[0]["agent"]), (&json!(16), &Value::Null));
+    assert_eq!((&records[0]["cause"], &records[0]["agent"]), (&json!(16), &json!("1001")));
 }
 
 #[test]
