@@ -9,7 +9,11 @@ use dahdi_abi::{
     request, sig, text, vmwi,
 };
 use demarc_model::ChannelNo;
-use hw_sim::{Description, Wires};
+use hw_sim::{
+    Description, Wires,
+    record::{Content, Record, Way},
+};
+use std::sync::{Arc, Mutex};
 
 /// Four FXS ports (channels 1 to 4) wired to four FXO ports (5 to 8), one card.
 const CARD: &str = "[[span]]\nkind = \"analog\"\nfxs = 4\nfxo = 4\n";
@@ -163,6 +167,30 @@ fn waiting_messages_are_on_the_wires() {
     assert_eq!(fxo.set(request::VMWI, 1), Err(Errno::INVAL), "an FXO port has no lamp");
     let means = VmwiInfo { vmwi_type: 1 };
     assert_eq!(fxo.call(request::VMWI_CONFIG, means).err(), Some(Errno::INVAL));
+}
+
+#[test]
+fn waiting_messages_are_recorded() {
+    let bench = bench(&format!("{CARD}{LINES}"));
+    let (mut fxs, _fxo) = pair(&bench);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let hears = Arc::clone(&told);
+    let listener = move |record: &Record| {
+        if let (Way::Sent, Content::Hook(state)) = (record.way, &record.content) {
+            hears.lock().unwrap().push(*state);
+        }
+        true
+    };
+    bench.simulator.with(|sim| sim.listen(&[channel(1)], Box::new(listener)));
+    // 1 is battery; besides, 16 are pulses for a neon lamp, 32 is a high voltage. 2 is battery reversed.
+    for (means, lit) in [(vmwi::HVAC, 1 + 16), (vmwi::HVDC, 1 + 32), (vmwi::LREV, 2)] {
+        fxs.call(request::VMWI_CONFIG, VmwiInfo { vmwi_type: means as u32 }).unwrap();
+        for (messages, state) in [(2, lit), (0, 1)] {
+            fxs.set(request::VMWI, messages).unwrap();
+            bench.pass(40);
+            assert_eq!(told.lock().unwrap().last(), Some(&state), "{messages} messages, {means:#x}");
+        }
+    }
 }
 
 #[test]

@@ -55,6 +55,12 @@ wanted() { case " ${jobs[*]} " in *" $1 "*) ;; *) return 1 ;; esac; }
 fill "$work/payload"
 "$here/vm.sh" payload "$work/payload"
 
+# The simulator is asked meanwhile; its program waits most of the time.
+asked=
+if wanted probe; then
+    simulate > "$work/simulator.report" 2> "$work/simulator.log" &
+    asked=$!
+fi
 # Two machines at once, as an emulated one has a single processor: the load runs beside all else.
 beside=
 if wanted load && [ ${#jobs[@]} -gt 1 ]; then
@@ -66,9 +72,9 @@ for job in "${jobs[@]}"; do
     if [ "$job" != load ] || [ -z "$beside" ]; then first+=("$job"); fi
 done
 "$here/vm.sh" boot first "${first[@]}" || true
-if wanted probe; then
+if [ -n "$asked" ]; then
     rc=0
-    simulate > "$work/simulator.report" 2> "$work/simulator.log" || rc=$?
+    wait "$asked" || rc=$?
     simulator_says=$(tail -1 "$work/simulator.report")
     [ "$rc" -le 1 ] || tail -5 "$work/simulator.log"
 fi

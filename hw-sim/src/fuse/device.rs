@@ -7,7 +7,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::{
     fs::{File, OpenOptions},
     io::{self, IoSlice, Read, Write},
-    os::fd::{AsFd, BorrowedFd},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::fs::{FileTypeExt, MetadataExt},
+    },
     path::Path,
 };
 
@@ -28,6 +31,14 @@ impl Device {
     /// A connection without a mount yet.
     pub fn open(path: &Path) -> io::Result<Self> {
         OpenOptions::new().read(true).write(true).open(path).map(|file| Self { file })
+    }
+
+    /// Whether it is the kernel's device, which has a number of its own (`FUSE_MINOR` of linux/miscdevice.h).
+    pub fn is_fuse(&self) -> bool {
+        let is = |about: std::fs::Metadata| {
+            about.file_type().is_char_device() && about.rdev() == libc::makedev(10, 229)
+        };
+        self.file.metadata().is_ok_and(is)
     }
 
     /// Waits for a request, which is then the first `Some(length)` octets of `buffer`. `None` when `stop` became

@@ -32,6 +32,11 @@ pub enum MountError {
     /// The kernel has no FUSE, or the container hides it.
     #[error("there is no /dev/fuse; load it with `modprobe fuse`, or give the container --device /dev/fuse")]
     NoFuse(#[source] io::Error),
+    /// What stands there is something else.
+    #[error(
+        "/dev/fuse is not the kernel's FUSE device (10:229); move it away and make it with `mknod /dev/fuse c 10 229`"
+    )]
+    NotFuse,
     /// Not root, and not in a user name space of one's own.
     #[error("no right to {what}; run as root, or inside `unshare -Urm`")]
     NoRight { what: &'static str, source: io::Error },
@@ -92,6 +97,9 @@ pub fn mount(dir: &Path, simulator: Arc<Simulator>) -> Result<Mounted, MountErro
         io::ErrorKind::PermissionDenied => MountError::NoRight { what: "open /dev/fuse", source },
         _ => MountError::NoFuse(source),
     })?;
+    if !device.is_fuse() {
+        return Err(MountError::NotFuse);
+    }
     attach(&dir, &device)?;
     let mounted = device.greet().map_err(|source| MountError::Greeting { dir: dir.clone(), source });
     if mounted.is_err() {

@@ -105,6 +105,8 @@ fn scripted(script: &str) -> Output {
 #[test]
 fn without_fuse_or_rights_it_says_so() {
     refused(&scripted(r#"mount -t tmpfs none /dev && exec "$1" serve --mount "$2""#), 1, "modprobe fuse");
+    let other = r#"mount -t tmpfs none /dev && touch /dev/fuse && exec "$1" serve --mount "$2""#;
+    refused(&scripted(other), 1, "/dev/fuse is not the kernel's FUSE device (10:229); move it away");
     let without = r#"exec setpriv --bounding-set -sys_admin --inh-caps -all "$1" serve --mount "$2""#;
     refused(&scripted(without), 1, "no right to mount");
 }

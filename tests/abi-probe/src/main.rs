@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod checks;
+mod child;
 mod ground;
 mod node;
 mod report;
@@ -52,6 +53,10 @@ fn options() -> Result<Options, String> {
 }
 
 fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(role) = words.strip_prefix(&[child::WORD.to_owned()]) {
+        return child::run(role);
+    }
     let options = match options() {
         Ok(options) => options,
         Err(complaint) => {

@@ -42,6 +42,12 @@ impl Node {
         Ok(Node { descriptor: unsafe { OwnedFd::from_raw_fd(descriptor) } })
     }
 
+    /// The file that this program was started with as its input.
+    pub fn input() -> Node {
+        // SAFETY: the descriptor is open from the start on, and nobody else here uses it.
+        Node { descriptor: unsafe { OwnedFd::from_raw_fd(libc::STDIN_FILENO) } }
+    }
+
     /// `read(2)`.
     pub fn read(&self, buffer: &mut [u8]) -> Answer<usize> {
         let to = buffer.as_mut_ptr().cast();

@@ -9,8 +9,10 @@ load_driver() {
 # /dev/dahdi/N, as udev's rules make them.
 nodes() {
     for dir in /sys/bus/dahdi_spans/devices/*/dahdi!chan!*; do
-        number=$(cat "$dir/dev")
-        ln -sf "$(basename "$dir" | sed 's,^dahdi!,,; s,!,/,g')" "/dev/dahdi/${number#*:}"
+        read -r number < "$dir/dev"
+        place=${dir##*!}
+        span=${dir%!*}
+        ln -sf "chan/${span##*!}/$place" "/dev/dahdi/${number#*:}"
     done
 }
 
@@ -22,7 +24,7 @@ configure() {
         rmmod dahdi_echocan_mg2 dahdi_dynamic_loc dahdi_dynamic dahdi && load_driver || return 1
     fi
     cp "$1" /etc/dahdi/system.conf
-    dahdi_cfg && nodes
+    dahdi_cfg || return 1
     # The spans look at each other once a second.
     for _ in $(seq 100); do
         ! cat /sys/bus/dahdi_spans/devices/*/alarms | grep -qv '^0x0$' || { sleep 0.1; continue; }
