@@ -233,6 +233,9 @@ impl Endpoint {
         };
         let Some(mut local) = session.local.clone() else { return self.reply(now, n, request, 488, &[]) };
         let (origin, before) = (session.origin.next(), session.offer.as_ref());
+        if offer.is_none() {
+            local.renew_unused(session.media.and_then(|media| media.srtp), &mut self.rng);
+        }
         let mut described = origin.describe(&local, offer.as_ref(), before);
         if described.as_ref().is_some_and(|(_, agreed)| session.rekeys(agreed.as_ref())) {
             local.protect(srtp, &mut self.rng);

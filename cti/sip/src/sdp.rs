@@ -153,6 +153,17 @@ impl MediaDescription {
         self.secure = policy == SrtpPolicy::Required;
     }
 
+    /// Gives it new keys but for the one in use: with that of a suite that was left, packets were protected already.
+    pub(crate) fn renew_unused(&mut self, in_use: Option<SrtpKeys>, rng: &mut Rng) {
+        let fresh = Crypto::fresh(rng);
+        for crypto in &mut self.crypto {
+            let used = in_use.is_some_and(|keys| keys.suite == crypto.suite);
+            if let Some(fresh) = fresh.iter().find(|fresh| !used && fresh.suite == crypto.suite) {
+                *crypto = *fresh;
+            }
+        }
+    }
+
     const fn profile(&self) -> &'static str {
         if self.secure { "RTP/SAVP" } else { "RTP/AVP" }
     }

@@ -535,8 +535,22 @@ fn an_offer_within_an_encrypted_call_is_encrypted() {
     peer.endpoint.answer(peer.now, id, ours).unwrap();
     let tag = tag(&peer.take().remove(0));
     peer.send(&within("ACK", 1, &tag, "", ""));
-    let ours = peer.send(&within("INVITE", 2, &tag, "", "")).remove(0);
-    assert!(ours.contains("m=audio 5000 RTP/SAVP 8 0 101\r\n") && ours.contains("a=crypto:1 "), "{ours}");
+    let keys_of = |ours: &str| -> Vec<String> {
+        ours.lines().filter_map(|line| Some(line.split_once(" inline:")?.1.to_owned())).collect()
+    };
+    let theirs = |suite: &str| encrypted("A", "sendrecv").replace("2 AES_CM_128_HMAC_SHA1_80", suite);
+    let mut offers = Vec::new();
+    // The answers take the second suite and stay with it.
+    for cseq in [2, 3, 4] {
+        let ours = peer.send(&within("INVITE", cseq, &tag, "", "")).remove(0);
+        assert!(ours.contains("m=audio 5000 RTP/SAVP 8 0 101\r\n"), "{ours}");
+        offers.push(keys_of(&ours));
+        peer.send(&within("ACK", cseq, &tag, SDP, &theirs("2 AES_CM_128_HMAC_SHA1_32")));
+    }
+    let [first, second, third] = &offers[..] else { panic!("{offers:?}") };
+    assert_eq!(first.len(), 4);
+    assert_eq!((&first[1], &second[1]), (&second[1], &third[1]), "the key in use stays");
+    assert_ne!(first[0], second[0], "that of the suite before was used, and is not used again");
 }
 
 #[test]
