@@ -244,14 +244,14 @@ impl ChannelPort {
     }
 
     /// Takes what the peer said. An empty stretch says that the peer pauses.
-    pub fn hear(&mut self, now: Time, octets: impl ExactSizeIterator<Item = u8>, stats: &mut LegStats) {
-        self.paused = octets.len() == 0;
+    pub fn hear(&mut self, now: Time, alaw: &[u8], stats: &mut LegStats) {
+        self.paused = alaw.is_empty();
         if self.paused {
             return;
         }
         self.waiting.get_or_insert(now);
         self.delay = self.delay - self.delay / 16 + self.ahead();
-        stats.overruns += self.fifo.push(octets);
+        stats.overruns += self.fifo.push_slice(alaw);
         while self.ahead() > self.playout.bound * BLOCK && self.fifo.drop_block() {
             stats.overruns += 1;
         }
@@ -368,12 +368,12 @@ impl ChannelPort {
 
     /// `false` while the driver has no room.
     fn flush_unsent(&mut self, now: Time, taps: &mut Taps, stats: &mut LegStats) -> bool {
-        let Some(block) = self.unsent else { return true };
-        match self.channel.write(&block) {
+        let Some(block) = &self.unsent else { return true };
+        match self.channel.write(block) {
             Ok(false) => return false,
             Ok(true) => {
                 stats.blocks_written += 1;
-                taps.sound(now, Way::ToLeg, &block);
+                taps.sound(now, Way::ToLeg, block);
                 self.queued += 1;
             }
             Err(ChannelFault) => stats.channel_errors += 1,

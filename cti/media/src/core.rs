@@ -495,7 +495,9 @@ impl Core {
                 continue;
             }
             let Some(mut leg) = self.legs[place].take() else { continue };
-            leg.report(now, self.buffer(&leg));
+            if let Port::Rtp(_) = leg.port {
+                leg.report(now, self.buffer(&leg));
+            }
             let peer = leg.peer.and_then(|peer| self.legs[peer].as_deref_mut());
             if leg.asked() {
                 leg.receive(now, peer, &mut self.room[..], &mut self.events);

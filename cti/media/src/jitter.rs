@@ -53,7 +53,7 @@ const EMPTY: Slot =
 
 /// The buffer of one stream.
 pub(crate) struct Jitter {
-    /// Made with the first packet: a stream that is handed on as it comes needs none.
+    /// Made with the first packet that is held: a stream that comes in order needs none.
     slots: Vec<Slot>,
     /// The next sequence number to play; `None` before the first packet.
     next: Option<u16>,
@@ -78,6 +78,17 @@ impl Jitter {
     /// Packets that are held.
     pub fn held(&self) -> usize {
         self.held
+    }
+
+    /// Whether a packet is the next one and nothing waits; it counts as played then, and is not taken.
+    pub fn in_turn(&mut self, sequence: u16) -> bool {
+        let next = self.held == 0 && self.next.is_none_or(|next| next == sequence);
+        if next {
+            self.next = Some(sequence);
+            self.behind = 0;
+            self.advance(true);
+        }
+        next
     }
 
     /// Takes a packet. An empty payload keeps its place in the order and plays nothing. Payload beyond 60 ms is cut.
@@ -214,6 +225,18 @@ mod tests {
             let got = feed(&mut Jitter::new(), sequences, true);
             assert_eq!((&got.0[..], &got.1[..]), (said, played), "{what}");
         }
+    }
+
+    #[test]
+    fn a_packet_in_turn_needs_no_place_unless_one_waits() {
+        let mut jitter = Jitter::new();
+        assert!(jitter.in_turn(65_535) && jitter.in_turn(0) && jitter.slots.is_empty());
+        assert!(!jitter.in_turn(2), "there is a gap");
+        assert_eq!(feed(&mut jitter, &[2], false).0, [Ahead]);
+        assert!(!jitter.in_turn(1), "it fills the gap, but one waits behind it");
+        assert_eq!(feed(&mut jitter, &[1], true), (vec![Reordered], vec![1, 2]));
+        assert!(jitter.in_turn(3));
+        assert_eq!(feed(&mut jitter, &[3, 5], false).0, [Duplicate, Ahead]);
     }
 
     #[test]

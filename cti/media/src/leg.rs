@@ -274,17 +274,14 @@ impl Leg {
     }
 
     /// Hears the peer, unless a prompt is played to this leg.
-    fn hear(&mut self, now: Time, codec: Codec, octets: &[u8]) {
+    fn hear(&mut self, now: Time, alaw: &[u8]) {
         if self.player.playing() {
             return;
         }
         match &mut self.port {
-            Port::Channel(channel) => {
-                let alaw = octets.iter().map(|octet| codec.to_alaw(*octet));
-                channel.hear(now, alaw, &mut self.stats);
-            }
+            Port::Channel(channel) => channel.hear(now, alaw, &mut self.stats),
             Port::Rtp(_) if self.player.sounding() => {}
-            Port::Rtp(rtp) => rtp.send(now, codec, octets, &mut self.taps, &mut self.stats),
+            Port::Rtp(rtp) => rtp.send(now, Codec::Pcma, alaw, &mut self.taps, &mut self.stats),
         }
     }
 }
@@ -342,7 +339,7 @@ fn receive_channel(
                 stats.overruns += 1;
                 peer.miss(length);
             }
-            Some(peer) => peer.hear(now, Codec::Pcma, &block[..length]),
+            Some(peer) => peer.hear(now, &block[..length]),
             None => {}
         }
     }
@@ -406,6 +403,12 @@ fn hand_on(
         }
     }
     if path == Path::Ordered {
+        let mut sound = [0; MAX_STRETCH];
+        if let Some(popped) = rtp.in_turn(&arrival, datagram, &mut sound) {
+            ear.detects = rtp.remote().dtmf_payload_type.is_none();
+            play(now, popped, stats, peer, ear);
+            return;
+        }
         let inserted = rtp.insert(&arrival, datagram, stats);
         if let (Inserted::Late, Some(Leg { port: Port::Channel(channel), .. })) = (inserted, peer) {
             channel.late();
@@ -423,6 +426,29 @@ fn hand_on(
     }
 }
 
+/// Lets the peer hear a packet; how long it was, where it was sound.
+fn play(
+    now: Time,
+    popped: Popped,
+    stats: &mut LegStats,
+    peer: Option<&mut Leg>,
+    ear: &mut Ear,
+) -> Option<usize> {
+    match popped {
+        Popped::Noise(payload) => {
+            peer.into_iter().for_each(|peer| peer.rest(payload));
+            None
+        }
+        Popped::Sound(octets) => {
+            ear.listen(now, Codec::Pcma, octets, stats);
+            if let Some(peer) = peer {
+                peer.hear(now, octets);
+            }
+            Some(octets.len()).filter(|length| *length > 0)
+        }
+    }
+}
+
 /// Hands on the packets that are in order; gives up the missing ones when there is no more time.
 fn in_order(now: Time, rtp: &mut RtpPort, stats: &mut LegStats, mut peer: Option<&mut Leg>, ear: &mut Ear) {
     ear.detects = rtp.remote().dtmf_payload_type.is_none();
@@ -430,16 +456,7 @@ fn in_order(now: Time, rtp: &mut RtpPort, stats: &mut LegStats, mut peer: Option
     let mut sound = [0; MAX_STRETCH];
     loop {
         while let Some(popped) = rtp.pop(&mut sound) {
-            match popped {
-                Popped::Noise(payload) => peer.as_deref_mut().into_iter().for_each(|peer| peer.rest(payload)),
-                Popped::Sound(octets) => {
-                    ear.listen(now, Codec::Pcma, octets, stats);
-                    if let Some(peer) = peer.as_deref_mut() {
-                        peer.hear(now, Codec::Pcma, octets);
-                    }
-                    length = if octets.is_empty() { length } else { octets.len() };
-                }
-            }
+            length = play(now, popped, stats, peer.as_deref_mut(), ear).unwrap_or(length);
         }
         let held = rtp.jitter.held();
         let line = match peer.as_deref_mut() {
@@ -461,7 +478,7 @@ fn in_order(now: Time, rtp: &mut RtpPort, stats: &mut LegStats, mut peer: Option
             ear.taps.sound(now, Way::FromLeg, octets);
             if let Some(Leg { port: Port::Channel(channel), stats, .. }) = peer.as_deref_mut() {
                 stats.concealed += 1;
-                channel.hear(now, octets.iter().copied(), stats);
+                channel.hear(now, octets, stats);
             }
         }
     }

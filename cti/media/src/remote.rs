@@ -30,14 +30,7 @@ impl Codec {
         }
     }
 
-    pub(crate) fn to_alaw(self, octet: u8) -> u8 {
-        match self {
-            Codec::Pcmu => ulaw_to_alaw(octet),
-            _ => octet, // a transform has made A-law of it
-        }
-    }
-
-    /// The same of octets that lie together, into a place as long.
+    /// Makes A-law of what is G.711, into a place as long; what is not, a transform has made A-law of.
     pub(crate) fn to_alaw_all(self, octets: &[u8], alaw: &mut [u8]) {
         match self {
             Codec::Pcmu => alaw.iter_mut().zip(octets).for_each(|(to, from)| *to = ulaw_to_alaw(*from)),

@@ -33,7 +33,7 @@ const SLOTS: u32 = 10;
 
 /// The stream of one leg.
 pub(crate) struct RtpPort {
-    socket: Box<dyn Socket>,
+    socket: SrtpSocket<Box<dyn Socket>>,
     remote: RtpRemote,
     source: Source,
     pub jitter: Jitter,
@@ -118,7 +118,7 @@ impl RtpPort {
         let mut sender = Sender::new(random);
         sender.set_clock(transform.as_ref().map_or(RATE, |t| t.clock_rate()));
         RtpPort {
-            socket: Box::new(SrtpSocket::new(socket, remote.srtp.as_ref())),
+            socket: SrtpSocket::new(socket, remote.srtp.as_ref()),
             remote,
             source: Source::new(&remote),
             jitter: Jitter::new(),
@@ -185,20 +185,21 @@ impl RtpPort {
     /// The next packet in order: its sound as A-law, joined to what stood in for a lost one before it.
     pub fn pop<'a>(&'a mut self, room: &'a mut [u8; MAX_PAYLOAD]) -> Option<Popped<'a>> {
         let (content, payload) = self.jitter.pop()?;
-        let length = match (content, &mut self.transform) {
-            (Content::Noise, _) => return Some(Popped::Noise(payload)),
-            (Content::Sound(codec), _) => {
-                let pairs = room.iter_mut().zip(payload);
-                pairs.map(|(to, from)| *to = codec.to_alaw(*from)).count()
-            }
-            (Content::Coded, Some(transform)) => transform.decode(payload, room).min(MAX_PAYLOAD),
-            (Content::Coded, None) => 0,
-        };
-        let sound = &mut room[..length];
-        if self.conceals {
-            self.concealer.heard(sound);
-        }
-        Some(Popped::Sound(sound))
+        let concealer = self.conceals.then_some(&mut self.concealer);
+        Some(open(content, payload, self.transform.as_deref_mut(), concealer, room))
+    }
+
+    /// The same of a packet that comes just when it is next: it needs no place in the jitter buffer.
+    pub fn in_turn<'a>(
+        &mut self,
+        arrival: &Arrival,
+        datagram: &'a [u8],
+        room: &'a mut [u8; MAX_PAYLOAD],
+    ) -> Option<Popped<'a>> {
+        let (content, payload) = content(arrival, datagram);
+        let concealer = self.conceals.then_some(&mut self.concealer);
+        let next = self.jitter.in_turn(arrival.marks.sequence);
+        next.then(|| open(content, payload, self.transform.as_deref_mut(), concealer, room))
     }
 
     /// What stands in for a lost packet of this length, in A-law.
@@ -315,13 +316,7 @@ impl RtpPort {
 
     /// Puts a packet in its place.
     pub fn insert(&mut self, arrival: &Arrival, datagram: &[u8], stats: &mut LegStats) -> Inserted {
-        let payload = &datagram[arrival.payload.clone()];
-        let (content, sound) = match arrival.kind {
-            Kind::Sound(codec) => (Content::Sound(codec), payload),
-            Kind::Coded => (Content::Coded, payload),
-            Kind::Event => (Content::Sound(Codec::Pcma), &[][..]), // keeps the place in the order
-            Kind::Noise => (Content::Noise, payload),
-        };
+        let (content, sound) = content(arrival, datagram);
         let inserted = self.jitter.insert(arrival.marks.sequence, content, sound);
         match inserted {
             Inserted::InOrder | Inserted::Ahead | Inserted::Restarted => {}
@@ -394,7 +389,7 @@ impl RtpPort {
 
     /// Nothing to do at a tick.
     pub fn idle(&self) -> bool {
-        self.path != Path::Ordered && !self.events_out.active()
+        (self.path != Path::Ordered || self.jitter.held() == 0) && !self.events_out.active()
     }
 
     /// Lost packets of the peer are lost here, too.
@@ -510,6 +505,42 @@ impl RtpPort {
             stats.send_failures += 1;
         }
     }
+}
+
+/// What a packet is to be played as.
+fn content<'a>(arrival: &Arrival, datagram: &'a [u8]) -> (Content, &'a [u8]) {
+    let payload = &datagram[arrival.payload.clone()];
+    match arrival.kind {
+        Kind::Sound(codec) => (Content::Sound(codec), payload),
+        Kind::Coded => (Content::Coded, payload),
+        Kind::Event => (Content::Sound(Codec::Pcma), &[]), // keeps the place in the order
+        Kind::Noise => (Content::Noise, payload),
+    }
+}
+
+/// Makes A-law of it. Payload beyond 60 ms is cut.
+fn open<'a>(
+    content: Content,
+    payload: &'a [u8],
+    transform: Option<&mut (dyn Transform + 'static)>,
+    concealer: Option<&mut Concealer>,
+    room: &'a mut [u8; MAX_PAYLOAD],
+) -> Popped<'a> {
+    let payload = &payload[..payload.len().min(MAX_PAYLOAD)];
+    let length = match (content, transform) {
+        (Content::Noise, _) => return Popped::Noise(payload),
+        (Content::Sound(codec), _) => {
+            codec.to_alaw_all(payload, &mut room[..payload.len()]);
+            payload.len()
+        }
+        (Content::Coded, Some(transform)) => transform.decode(payload, room).min(MAX_PAYLOAD),
+        (Content::Coded, None) => 0,
+    };
+    let sound = &mut room[..length];
+    if let Some(concealer) = concealer {
+        concealer.heard(sound);
+    }
+    Popped::Sound(sound)
 }
 
 /// Held by the old way of RFC 2543: there is nowhere to send to.

@@ -62,17 +62,28 @@ impl Socket for Box<dyn Socket> {
 pub(crate) struct OwnSocket {
     socket: UdpSocket,
     held: Option<SocketAddr>,
+    /// Nothing is left of what others sent before it was held.
+    empty: bool,
 }
 
 impl OwnSocket {
     pub fn new(socket: UdpSocket) -> OwnSocket {
-        OwnSocket { socket, held: None }
+        OwnSocket { socket, held: None, empty: false }
     }
 }
 
 impl Socket for OwnSocket {
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<(usize, SocketAddr)>> {
-        self.socket.receive(buffer)
+        let Some(from) = self.held.filter(|_| self.empty) else {
+            let got = self.socket.receive(buffer)?;
+            self.empty = got.is_none() && self.held.is_some();
+            return Ok(got);
+        };
+        match self.socket.recv(buffer) {
+            Ok(length) => Ok(Some((length, from))),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(e) => Err(e),
+        }
     }
 
     fn send(&mut self, data: &[u8], to: SocketAddr) -> io::Result<()> {
@@ -96,7 +107,7 @@ impl Socket for OwnSocket {
             None => sys::disconnect(&self.socket),
         };
         if done {
-            self.held = from;
+            (self.held, self.empty) = (from, false);
         }
     }
 }

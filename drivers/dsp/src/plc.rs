@@ -19,8 +19,9 @@ const SILENT: usize = 6 * STEP;
 /// The past of one stream of A-law, and what is made of it while something is missing.
 #[derive(Clone)]
 pub struct Concealer {
-    /// The last octets, the newest last.
+    /// The last octets: from `oldest` to the end and on from the beginning.
     history: [u8; HISTORY],
+    oldest: usize,
     /// What was last heard before the gap, as samples.
     past: [i16; HISTORY],
     period: usize,
@@ -44,7 +45,7 @@ impl Concealer {
     /// With silence behind it.
     pub const fn new() -> Concealer {
         let (history, past) = ([ALAW_SILENCE; HISTORY], [0; HISTORY]);
-        Concealer { history, past, period: LONGEST, made: 0, at: 0, periods: 1, jump: 0 }
+        Concealer { history, oldest: 0, past, period: LONGEST, made: 0, at: 0, periods: 1, jump: 0 }
     }
 
     /// Whether the last sound was made up.
@@ -74,13 +75,16 @@ impl Concealer {
 
     fn remember(&mut self, alaw: &[u8]) {
         let new = &alaw[alaw.len().saturating_sub(HISTORY)..];
-        self.history.copy_within(new.len().., 0);
-        self.history[HISTORY - new.len()..].copy_from_slice(new);
+        let (first, rest) = new.split_at(new.len().min(HISTORY - self.oldest));
+        self.history[self.oldest..][..first.len()].copy_from_slice(first);
+        self.history[..rest.len()].copy_from_slice(rest);
+        self.oldest = (self.oldest + new.len()) % HISTORY;
     }
 
     fn begin(&mut self) {
-        for (sample, octet) in self.past.iter_mut().zip(self.history) {
-            *sample = if octet | 0x80 == ALAW_SILENCE { 0 } else { alaw_to_linear(octet) };
+        let (newer, older) = self.history.split_at(self.oldest);
+        for (sample, octet) in self.past.iter_mut().zip(older.iter().chain(newer)) {
+            *sample = if *octet | 0x80 == ALAW_SILENCE { 0 } else { alaw_to_linear(*octet) };
         }
         self.period = period(&self.past);
         (self.at, self.periods) = (0, 1);

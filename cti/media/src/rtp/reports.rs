@@ -78,8 +78,8 @@ impl RtpPort {
         let mut room = [0; rtcp::ROOM];
         let numbers = (&self.sender, &self.reception);
         let length = self.rtcp.write(now, numbers, (self.source.ssrc(), &quality), bye, &mut room);
-        let (socket, target) = match (self.remote.rtcp, &mut self.control) {
-            (Place::At(told), Some(control)) => (control, self.control_from.unwrap_or(told)),
+        let (socket, target): (&mut dyn Socket, _) = match (self.remote.rtcp, &mut self.control) {
+            (Place::At(told), Some(control)) => (&mut **control, self.control_from.unwrap_or(told)),
             (Place::At(told), None) => (&mut self.socket, told),
             (Place::Mux | Place::Off, _) => (&mut self.socket, self.source.target()),
         };
