@@ -91,6 +91,49 @@ fn busy_tones_of_countries() {
     }
 }
 
+/// E.180 supplement 2: how long the first part of ringing and congestion tones of twelve countries sounds; the special
+/// information tone is the same everywhere (E.180 clause 6).
+#[test]
+fn other_tones_of_countries() {
+    let rows = [
+        ("us", 2000, 250),
+        ("de", 1000, 240),
+        ("fr", 1500, 250),
+        ("it", 1000, 200),
+        ("es", 1500, 200),
+        ("nl", 1000, 250),
+        ("at", 1000, 200),
+        ("cz", 1000, 165),
+        ("cn", 1000, 700),
+        ("br", 1000, 250),
+        ("se", 1000, 250),
+        ("ru", 800, 175),
+    ];
+    for (country, ringing, congestion) in rows {
+        let (bench, mut a, mut b) = bench(&format!("\"{country}\""));
+        // Where it has no breaks, it sounds as long as is listened.
+        let dialling = match country {
+            "cz" => 330,
+            "it" => 200,
+            _ => 2400,
+        };
+        let parts = [
+            (tone::RINGTONE, ringing),
+            (tone::CONGESTION, congestion),
+            (tone::INFO, 990),
+            (tone::DIALTONE, dialling),
+        ];
+        for (number, sounds) in parts {
+            a.set(request::SENDTONE, tone::STOP).unwrap();
+            listen(&bench, &mut b, 8);
+            a.set(request::SENDTONE, number).unwrap();
+            let heard = cadence(&listen(&bench, &mut b, 120));
+            let first = heard.iter().copied().find(|run| *run > 60).unwrap();
+            assert!(first.abs_diff(sounds) <= 80, "{country}, tone {number}: {heard:?}");
+        }
+    }
+}
+
 #[test]
 fn the_tones_of_one_country() {
     let (bench, mut a, mut b) = bench("\"de\", \"us\"");

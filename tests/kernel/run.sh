@@ -61,16 +61,18 @@ if wanted probe; then
     simulate > "$work/simulator.report" 2> "$work/simulator.log" &
     asked=$!
 fi
-# Two machines at once, as an emulated one has a single processor: the load runs beside all else.
-beside=
-if wanted load && [ ${#jobs[@]} -gt 1 ]; then
-    "$here/vm.sh" boot load load > "$work/load.log" 2>&1 &
-    beside=$!
-fi
-first=()
+# Two machines at once, as an emulated one has a single processor; so each has about as much to do.
+first=() second=()
 for job in "${jobs[@]}"; do
-    if [ "$job" != load ] || [ -z "$beside" ]; then first+=("$job"); fi
+    case $job in calls | load) second+=("$job") ;; *) first+=("$job") ;; esac
 done
+beside=
+if [ ${#first[@]} -gt 0 ] && [ ${#second[@]} -gt 0 ]; then
+    "$here/vm.sh" boot second "${second[@]}" > "$work/second.log" 2>&1 &
+    beside=$!
+else
+    first=("${jobs[@]}") second=()
+fi
 "$here/vm.sh" boot first "${first[@]}" || true
 if [ -n "$asked" ]; then
     rc=0
@@ -83,14 +85,14 @@ fi
 echo "== the genuine DAHDI kernel"
 for job in "${jobs[@]}"; do
     out=$work/first
-    if [ "$job" = load ] && [ -n "$beside" ]; then out=$work/load; fi
+    case " ${second[*]} " in *" $job "*) out=$work/second ;; esac
     if [ -f "$out/$job.rc" ]; then
         read -r rc seconds < "$out/$job.rc"
         verdict "$rc" "$job" "$(tail -1 "$out/$job.txt" | sed 's/^# //') ($seconds s of the machine's time)"
     else
         verdict 1 "$job" "did not end; see $out/console.log"
     fi
-    if [ "$job" = load ]; then grep -e '^# .* channels:' -e '^not ok' "$out/load.txt" 2>/dev/null || true; fi
+    grep -e '^# .* channels:' -e '^not ok' "$out/$job.txt" 2>/dev/null || true
     [ "$job" = probe ] || continue
     verdict "$(grep -q ' 0 failed$' <<< "$simulator_says" && echo 0 || echo 1)" "probe on the simulator" "$simulator_says"
     rc=0
