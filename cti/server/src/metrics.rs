@@ -115,6 +115,8 @@ fn spans(text: &mut Text, status: &Status) {
 fn sip(text: &mut Text, status: &Status) {
     let sip = status.sip.borrow();
     text.single("demarc_sip_sessions", "gauge", "SIP sessions now.", sip.sessions);
+    let help = "SIP sessions that are over, kept for what their peers may repeat.";
+    text.single("demarc_sip_ended_sessions", "gauge", help, sip.ended_sessions);
     text.single("demarc_sip_transactions", "gauge", "SIP transactions now.", sip.transactions);
     text.single("demarc_sip_contacts", "gauge", "Registered contacts now.", sip.contacts);
     text.single("demarc_sip_connections", "gauge", "SIP stream connections now.", sip.connections);

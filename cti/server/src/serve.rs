@@ -161,7 +161,8 @@ impl Daemon {
         let _ = self.tasks.join_next().await;
     }
 
-    /// Clears all calls, closes the journal, lets the tasks end.
+    /// Clears all calls, closes the journal, lets the tasks end. Where nobody answers any more, it takes 5 s for the calls
+    /// and 2 s for their SIP peers.
     pub async fn stop(mut self) {
         self.inputs.send(Input::Shutdown).await;
         let control = self.control;
@@ -169,6 +170,9 @@ impl Daemon {
         if !matches!(ended, Ok(Ok(()))) {
             tracing::error!("the control thread did not end in good order");
         }
+        // The SIP task lets go of what it publishes when its peers know of the end.
+        let cleared = async { while self.status.sip.changed().await.is_ok() {} };
+        let _ = tokio::time::timeout(2 * sip::CLEARING_LIMIT, cleared).await;
         self.tasks.shutdown().await;
         let media = self.media;
         // A second wait of the engine's tick at most.

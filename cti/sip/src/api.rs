@@ -176,6 +176,8 @@ pub struct Stats {
     pub transactions: usize,
     /// Sessions now.
     pub sessions: usize,
+    /// Sessions that are over, and kept for what their peers may repeat.
+    pub ended_sessions: usize,
     /// Registered contacts now.
     pub contacts: usize,
     /// Connections now.

@@ -126,11 +126,16 @@ impl Endpoint {
     pub fn stats(&self) -> Stats {
         Stats {
             transactions: self.txs.len(),
-            sessions: self.sessions.len(),
+            ended_sessions: self.sessions.len() - self.stats.sessions,
             contacts: self.registrar.len(),
             connections: self.conns.len(),
             ..self.stats.clone()
         }
+    }
+
+    /// Whether a peer has not confirmed yet that its call is over, or is yet to be told: to be waited for before the end.
+    pub fn is_clearing(&self) -> bool {
+        self.txs.are_clearing() || self.sessions.values().any(|session| session.bye_after_ack.is_some())
     }
 
     pub(crate) fn count(&mut self, reason: &'static str) {
@@ -155,6 +160,7 @@ impl Endpoint {
         let live = self.sessions.get_mut(&id).filter(|s| !s.released);
         if let Some(session) = live {
             session.released = matches!(event, SessionEvent::Released { .. });
+            self.stats.sessions -= usize::from(session.released);
             self.outputs.push_back(Output::Session(id, event));
         }
     }

@@ -239,6 +239,7 @@ impl Endpoint {
         let id = SessionId(self.next_session);
         let session = Session::new(self.rng.token(), self.rng.number());
         self.sessions.insert(id, session);
+        self.stats.sessions += 1;
         id
     }
 
@@ -388,7 +389,7 @@ impl Endpoint {
         self.set_timer(id, SessionTimer::Drop, now + if open { 64 * T1 } else { T4 });
     }
 
-    fn remove_session(&mut self, id: SessionId) {
+    pub(crate) fn remove_session(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return };
         if session.branches.iter().any(|b| !b.ended) {
             // A cancelled branch that never got a final response is given up 64*T1 after the CANCEL (RFC 3261 9.1).
@@ -398,6 +399,7 @@ impl Endpoint {
             }
         }
         if let Some(session) = self.sessions.remove(&id) {
+            self.stats.sessions -= usize::from(!session.released);
             for key in session.keys {
                 self.dialogs.remove(&key);
             }

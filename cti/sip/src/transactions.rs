@@ -9,6 +9,7 @@ use demarc_model::Time;
 use sipx_sip::{
     ClientTransaction, Message, Output as Step, Reliability, Request, Response, ServerTransaction, Timer,
     Timers, TransactionKey, TuEvent,
+    transaction::{ClientState, ServerState},
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -86,6 +87,19 @@ pub(crate) struct Transactions {
 impl Transactions {
     pub fn len(&self) -> usize {
         self.clients.len() + self.servers.len()
+    }
+
+    /// Whether a request of ours within a call has no final response yet, or a refusal of ours no ACK.
+    pub fn are_clearing(&self) -> bool {
+        let waits = |client: &Client| {
+            let open = [ClientState::Calling, ClientState::Trying, ClientState::Proceeding];
+            !matches!(client.owner, Owner::Register(_)) && open.contains(&client.machine.state())
+        };
+        let refused = |server: &Server| {
+            server.machine.state() == ServerState::Completed
+                && server.timers.iter().any(|(t, _)| *t == Timer::H)
+        };
+        self.clients.values().any(waits) || self.servers.values().any(refused)
     }
 
     pub fn server_of(&self, key: &TransactionKey) -> Option<u64> {

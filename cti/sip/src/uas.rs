@@ -173,7 +173,7 @@ impl Endpoint {
         let to_header = printable(&raw(&request.headers, &HeaderName::To).unwrap_or_default());
         let local = Bytes::from([&to_header[..], b";tag=", tag.as_bytes()].concat());
         let Some(dialog) = Dialog::from_request(request, local, hop, trunk.is_none()) else {
-            self.sessions.remove(&id);
+            self.remove_session(id);
             return self.refuse(now, n, request, 400, "no contact", &[]);
         };
         self.bind(id, &dialog.call_id);

@@ -36,8 +36,48 @@ fn a_call_goes_through_ringing_early_media_answer_and_bye() {
         assert_eq!(world.lines(1), ["180", "183", "200", "200"]);
         for side in &world.sides {
             let stats = side.stats();
-            assert_eq!((stats.sessions, stats.transactions), (0, 0), "nothing is left");
+            assert_eq!(
+                (stats.sessions, stats.ended_sessions, stats.transactions),
+                (0, 0, 0),
+                "nothing is left"
+            );
         }
+    }
+}
+
+/// Sessions now, and those that are over and not forgotten yet.
+fn sessions(world: &World, side: usize) -> (usize, usize) {
+    let stats = world.sides[side].stats();
+    (stats.sessions, stats.ended_sessions)
+}
+
+#[test]
+fn a_call_that_is_over_is_no_session_and_is_cleared_when_the_peer_has_answered() {
+    for how in ["bye", "bye before the ACK", "refusal", "cancel"] {
+        let mut world = World::pair(Transport::Udp);
+        let caller = world.invite(0, call("200"));
+        world.run(50);
+        let callee = world.offered(1);
+        let (now, side) = (world.now, usize::from(how != "cancel"));
+        assert_eq!(
+            (sessions(&world, side), world.sides[side].is_clearing()),
+            ((1, 0), how == "cancel"),
+            "{how}"
+        );
+        if how.starts_with("bye") {
+            world.sides[1].answer(now, callee, media(5000));
+        }
+        if how == "bye" {
+            world.run(50);
+        }
+        let now = world.now;
+        world.sides[side].hangup(now, if side == 0 { caller } else { callee }, None);
+        assert_eq!((sessions(&world, side), world.sides[side].is_clearing()), ((0, 1), true), "{how}");
+        world.run(1000);
+        assert!(!world.sides[side].is_clearing(), "{how}: the peer has answered");
+        assert_eq!(sessions(&world, side).1, 1, "{how}: what it may repeat is still known");
+        world.run(60_000);
+        assert_eq!(sessions(&world, side), (0, 0), "{how}");
     }
 }
 
@@ -107,7 +147,7 @@ fn an_answer_without_ack_is_repeated_and_then_ended_by_bye() {
     let bye = world.sent.iter().find(|(_, s, d)| *s == 1 && d.starts_with(b"BYE")).unwrap();
     assert_eq!(bye.0.since(start).as_millis(), 32_000);
     assert_eq!(world.released(1, callee), [102]);
-    assert_eq!(world.sides[1].stats().sessions, 0);
+    assert_eq!(sessions(&world, 1), (0, 0));
 }
 
 #[test]
@@ -122,7 +162,7 @@ fn a_peer_that_vanishes_ends_the_call_with_cause_27() {
     world.dead[0] = true;
     world.run(130_000);
     assert_eq!(world.released(1, callee), [27]);
-    assert_eq!(world.sides[1].stats().sessions, 0);
+    assert_eq!(sessions(&world, 1), (0, 0));
 }
 
 #[test]
@@ -185,7 +225,11 @@ fn every_call_over_a_bad_wire_ends_exactly_once_on_both_sides() {
             }
             assert!(ends.values().all(|n| *n == 1), "seed {seed}, side {side}: {ends:?}");
             let stats = world.sides[side].stats();
-            assert_eq!((stats.sessions, stats.transactions), (0, 0), "seed {seed}, side {side}");
+            assert_eq!(
+                (stats.sessions, stats.ended_sessions, stats.transactions),
+                (0, 0, 0),
+                "seed {seed}, side {side}"
+            );
         }
         assert!(answers > 0, "seed {seed}: the wire carried no call at all");
     }

@@ -25,10 +25,14 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::mpsc::Receiver,
+    time::Duration,
 };
 use tokio::sync::watch;
 
 pub use sockets::{SipListenError, Sockets, bind};
+
+/// How long peers may take at the end to answer that their calls are over: a lost BYE is sent again twice.
+pub const CLEARING_LIMIT: Duration = Duration::from_secs(2);
 
 /// What the task is given.
 pub struct SipTask {
@@ -78,12 +82,14 @@ struct Running {
 }
 
 impl SipTask {
-    /// Runs until call control closes its end.
+    /// Runs until call control closes its end and the peers know that their calls are over, or have not said so for
+    /// [`CLEARING_LIMIT`].
     pub async fn run(self) {
         let mut running = Running { task: self, sessions: BTreeMap::new(), legs: BTreeMap::new() };
         while running.step().await {
             running.drain().await;
         }
+        running.clear().await;
     }
 }
 
@@ -103,6 +109,21 @@ impl Running {
             }
         }
         true
+    }
+
+    async fn clear(&mut self) {
+        let end = self.task.clock.now() + CLEARING_LIMIT;
+        while self.task.endpoint.is_clearing() && self.task.clock.now() < end {
+            let due = self.task.endpoint.poll_timeout().map_or(end, |due| due.min(end));
+            tokio::select! {
+                received = self.task.sockets.receive() => self.received(received),
+                () = self.task.clock.sleep_until(Some(due)) => {
+                    let now = self.task.clock.now();
+                    self.task.endpoint.handle_timeout(now);
+                }
+            }
+            self.drain().await;
+        }
     }
 
     fn received(&mut self, received: Received) {
@@ -223,13 +244,20 @@ impl Running {
         from: Option<Number>,
         offer: Option<MediaDescription>,
     ) {
+        if self.task.commands.is_closed() {
+            // Nobody is left to take it.
+            let now = self.task.clock.now();
+            return self.task.endpoint.reject(now, session, 503, Some(Cause::TEMPORARY_FAILURE));
+        }
         let leg = self.task.numbers.next();
         let nat = self.task.policies.of_source(&source);
+        let (origin, from) = caller(source, from);
         let told = offer.as_ref().map(|offer| offer.addr.ip());
         let moved = told.is_some_and(|told| is_behind_nat(told, self.task.endpoint.peer(session)));
         let Some(mut state) = self.open_leg(leg, nat, told, moved) else {
-            let now = self.task.clock.now();
-            return self.task.endpoint.reject(now, session, 503, Some(Cause::RESOURCE_UNAVAILABLE));
+            let (cause, now) = (Cause::RESOURCE_UNAVAILABLE, self.task.clock.now());
+            self.task.endpoint.reject(now, session, 503, Some(cause));
+            return self.task.control.send(Input::Refused { leg, origin, to, from, cause }).await;
         };
         state.ours = self.task.endpoint.description(session, state.ours.addr);
         let agreed = match offer.map(|offer| demarc_sip::negotiate(&offer, &state.ours)) {
@@ -237,13 +265,13 @@ impl Running {
             // The peer wants our offer: nothing is sent until its answer is there.
             None => nowhere(),
             Some(Err(_)) => {
-                let now = self.task.clock.now();
-                return self.task.endpoint.reject(now, session, 488, Some(Cause::BEARER_NOT_IMPLEMENTED));
+                let (cause, now) = (Cause::BEARER_NOT_IMPLEMENTED, self.task.clock.now());
+                self.task.endpoint.reject(now, session, 488, Some(cause));
+                return self.task.control.send(Input::Refused { leg, origin, to, from, cause }).await;
             }
         };
         self.remember(session, state);
         self.media_changed(session, &agreed);
-        let (origin, from) = caller(source, from);
         self.task.control.send(Input::Leg(leg, LegEvent::Offered { origin, to, from })).await;
     }
 
