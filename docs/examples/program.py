@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A program for calls of Demarc, in both of its parts. It needs the library `websockets` (Debian: python3-websockets).
 
-    program.py listen [http://127.0.0.1:8080]   shows how loud both sides of the newest call are, as while `demarc demo` runs
+    program.py listen [http://127.0.0.1:8080]   shows how loud both sides of the newest call are; `demarc demo` tells its URL
     program.py bot [9001]                       takes calls: repeats what the caller says, # sends the caller to queue:sales
 """
 

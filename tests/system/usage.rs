@@ -1,6 +1,7 @@
 //! Wrong usage and wrong configuration: the exit status, and a message that says what to do.
 
-use demarc_tests::{place, world::World};
+use demarc_tests::{eventually, place, world::World};
+use nix::sys::signal::Signal;
 use std::{
     path::Path,
     process::{Command, Output},
@@ -38,7 +39,7 @@ fn each_wrong_configuration_is_named_with_its_place() {
     let good = world.config("");
     let route = |to: &str| format!("{good}\n[[route]]\nnumber = \"1\"\nto = [\"{to}\"]\n");
     let table = [
-        ("not TOML", format!("{good}\n[[route\n"), vec!["demarc.toml", "line"]),
+        ("not TOML", format!("{good}\n[[route\n"), vec!["demarc.toml:"]),
         (
             "an unknown key",
             format!("{good}\n[[queue]]\nname = \"q\"\nagents = []\nstratgy = \"x\"\n"),
@@ -113,4 +114,16 @@ fn a_port_in_use_is_named() {
     let mut process = world.demarc_process("demarc-http", &config);
     assert_eq!(process.finish().code(), Some(1));
     assert!(process.complaints().contains(&world.http.to_string()), "{}", process.complaints());
+}
+
+#[test]
+fn a_hangup_signal_ends_nothing_and_says_what_to_do() {
+    let world = World::new("usage-hangup");
+    let _simulator = world.simulator();
+    let mut demarc = world.demarc("");
+    demarc.process.signal(Signal::SIGHUP);
+    let told = || demarc.process.complaints().contains("SIGHUP").then_some(());
+    eventually("the signal is told of", told);
+    assert!(demarc.process.runs());
+    assert!(demarc.process.stop().success(), "demarc ends well on SIGTERM");
 }

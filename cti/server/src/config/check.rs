@@ -4,7 +4,7 @@ use super::{
     Config, ConfigError,
     target::{From, Target, parse_from, parse_listen, parse_ports, parse_target},
 };
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, net::IpAddr, path::Path};
 use toml::Spanned;
 
 /// A configuration to be checked.
@@ -17,27 +17,78 @@ pub struct Check<'a> {
     pub text: &'a str,
 }
 
+/// What the parser complains of, without the line itself, which could be a password's: with the key, and what to write.
+pub(super) fn unread(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let start = error.span().map_or(0, |span| span.start);
+    let line = error.span().map_or(0, |span| line_at(text, span.start));
+    let mut problem = key_of(text, start).map_or(String::new(), |key| format!("{key}: "));
+    problem += &error.message().trim_end().replace('\n', "; ");
+    for (of, remedy) in [
+        ("socket address syntax", "; write an IP address and a port, such as 192.0.2.1:5060"),
+        ("IP address syntax", "; write one such as 192.0.2.1"),
+    ] {
+        problem += if problem.ends_with(of) { remedy } else { "" };
+    }
+    ConfigError::Wrong { path: path.into(), line, problem }
+}
+
+/// A name can stand in a target.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.contains([':', ' '])
+}
+
+/// The key, where a value begins there.
+fn key_of(text: &str, value: usize) -> Option<&str> {
+    let before = text.get(..value)?.lines().last()?.trim_end().strip_suffix('=')?;
+    let key = before.rsplit(['{', ',']).next()?.trim();
+    (!key.contains(|c: char| c == '=' || c.is_whitespace())).then_some(key)
+}
+
+/// The line that the octet is in, from 1.
+fn line_at(text: &str, octet: usize) -> usize {
+    text.bytes().take(octet).filter(|c| *c == b'\n').count() + 1
+}
+
 impl Check<'_> {
     /// All of them; the first error.
     pub fn all(&self) -> Result<(), ConfigError> {
         self.addresses()?;
+        self.bounds()?;
+        self.trunks()?;
         self.spans()?;
         self.names()?;
         self.passwords()?;
         self.prompts()?;
         self.menus()?;
         self.queues()?;
+        self.recording()?;
         self.programs()?;
         self.conferences()?;
-        self.routes()
+        self.routes()?;
+        crate::plan::plan(self.config).map(drop).map_err(|error| self.of_plan(&crate::error_chain(&error)))
+    }
+
+    /// What only call control sees. It begins with what is wrong there, by kind and name, or a route by its place.
+    fn of_plan(&self, problem: &str) -> ConfigError {
+        let config = self.config;
+        let menus = config.menus.iter().map(|m| ("menu", &m.name));
+        let queues = config.queues.iter().map(|q| ("queue", &q.name));
+        let conferences = config.conferences.iter().map(|c| ("conference", &c.name));
+        let named = menus.chain(queues).chain(conferences);
+        let named = named.map(|(kind, name)| (format!("{kind} {:?}:", name.get_ref()), name));
+        let routes = config.routes.iter().zip(1..).map(|(r, at)| (format!("route {at} "), &r.number));
+        match named.chain(routes).find(|(start, _)| problem.starts_with(start)) {
+            Some((_, place)) => self.at(place, problem),
+            None => ConfigError::Wrong { path: self.path.into(), line: 0, problem: problem.into() },
+        }
     }
 
     pub(super) fn at<T>(&self, place: &Spanned<T>, problem: impl Into<String>) -> ConfigError {
         let line = match place.span() {
             span if span.is_empty() => 0,
-            span => self.text[..span.start.min(self.text.len())].matches('\n').count() + 1,
+            span => line_at(self.text, span.start),
         };
-        ConfigError::Value { path: self.path.into(), line, problem: problem.into() }
+        ConfigError::Wrong { path: self.path.into(), line, problem: problem.into() }
     }
 
     fn addresses(&self) -> Result<(), ConfigError> {
@@ -54,21 +105,77 @@ impl Check<'_> {
             .map_err(|problem| self.at(&self.config.rtp.ports, problem))?;
         let http = self.config.http.listen;
         if !http.ip().is_loopback() {
-            let problem = format!(
-                "[http] listen = \"{http}\" would let anybody in; write a loopback address such as 127.0.0.1:8080"
-            );
-            return Err(ConfigError::Value {
-                path: self.path.into(),
-                line: self.line_of("listen", &http),
-                problem,
-            });
+            let problem = "would let anybody in; write a loopback address such as 127.0.0.1:8080";
+            return Err(self.of_key("listen", &http, problem));
         }
-        Ok(())
+        let told = [Some(self.config.rtp.address), self.config.sip.address];
+        match told.into_iter().flatten().find(IpAddr::is_unspecified) {
+            Some(ip) => {
+                Err(self.of_key("address", &ip, "is told to peers; write an address of this machine"))
+            }
+            None => Ok(()),
+        }
     }
 
-    fn line_of(&self, key: &str, value: &impl ToString) -> usize {
+    /// Numbers with which nothing would work.
+    fn bounds(&self) -> Result<(), ConfigError> {
+        let config = self.config;
+        let (first, last) = config.rtp_ports();
+        let pairs = u32::from(last - first).div_ceil(2);
+        let rows = [
+            ("max_calls", config.max_calls as u64, config.max_calls > 0, "lets no call in"),
+            (
+                "retention_days",
+                config.retention_days.into(),
+                config.retention_days > 0,
+                "keeps no call record",
+            ),
+            (
+                "timeout_seconds",
+                config.rtp.timeout_seconds.into(),
+                config.rtp.timeout_seconds > 0,
+                "ends every call",
+            ),
+            (
+                "shared",
+                config.rtp.shared.into(),
+                u32::from(config.rtp.shared) < pairs,
+                "leaves no port of [rtp] ports",
+            ),
+        ];
+        match rows.into_iter().find(|(_, _, good, _)| !good) {
+            Some((key, value, _, problem)) => {
+                Err(self.of_key(key, &value, &format!("{problem}; write another number, or leave it out")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn trunks(&self) -> Result<(), ConfigError> {
+        let half = |trunk: &&super::Trunk| trunk.username.is_some() != trunk.password.is_some();
+        match self.config.trunks.iter().find(half) {
+            Some(trunk) => {
+                let problem = format!(
+                    "trunk \"{}\" needs both username and password, or neither",
+                    trunk.name.get_ref()
+                );
+                Err(self.at(&trunk.name, problem))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What is wrong with the value of a key that stands in one place only.
+    fn of_key(&self, key: &str, value: &impl ToString, problem: &str) -> ConfigError {
         let value = value.to_string();
-        self.text.lines().position(|l| l.contains(key) && l.contains(&value)).map_or(0, |at| at + 1)
+        let here = |line: &str| {
+            let line = line.trim_start();
+            line.strip_prefix(key)
+                .is_some_and(|rest| rest.trim_start().starts_with('=') && rest.contains(&value))
+        };
+        let line = self.text.lines().position(here).map_or(0, |at| at + 1);
+        let problem = format!("{key} = {value} {problem}");
+        ConfigError::Wrong { path: self.path.into(), line, problem }
     }
 
     fn spans(&self) -> Result<(), ConfigError> {
@@ -76,6 +183,11 @@ impl Check<'_> {
         for span in &self.config.spans {
             if !seen.insert(*span.number.get_ref()) {
                 let problem = format!("span {} stands here twice; remove one", span.number.get_ref());
+                return Err(self.at(&span.number, problem));
+            }
+            if !is_name(&span.group) {
+                let problem =
+                    format!("\"{}\" is no name of a group; use letters, digits, - and _", span.group);
                 return Err(self.at(&span.number, problem));
             }
         }
@@ -99,7 +211,7 @@ impl Check<'_> {
     ) -> Result<(), ConfigError> {
         let mut seen = BTreeSet::new();
         for name in names {
-            if name.get_ref().is_empty() || name.get_ref().contains([':', ' ']) {
+            if !is_name(name.get_ref()) {
                 let problem =
                     format!("\"{}\" is no name of a {kind}; use letters, digits, - and _", name.get_ref());
                 return Err(self.at(name, problem));
@@ -150,6 +262,12 @@ impl Check<'_> {
             }
         }
         Ok(())
+    }
+
+    fn recording(&self) -> Result<(), ConfigError> {
+        let mut recorded = self.config.recording.iter().flat_map(|recording| &recording.queues);
+        let names = self.config.queues.iter().map(|q| q.name.get_ref());
+        recorded.try_for_each(|queue| self.known("queue", queue, names.clone(), queue.get_ref()))
     }
 
     fn queues(&self) -> Result<(), ConfigError> {

@@ -253,9 +253,17 @@ pub enum Transport {
 }
 
 /// A password: read, used, never printed.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub String);
+
+impl<'de> Deserialize<'de> for Secret {
+    /// The usual complaint about a value of another type repeats the value.
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Secret, D::Error> {
+        let quoted = || serde::de::Error::custom("a password or a PIN stands in quotes");
+        let value = toml::Value::deserialize(from).map_err(|_| quoted())?;
+        value.as_str().map(|text| Secret(text.into())).ok_or_else(quoted)
+    }
+}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -417,30 +425,14 @@ pub enum ConfigError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// It is no TOML, or a key or a type is wrong.
-    #[error("{path}: {message}")]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// The parser's text, with line, column and the line itself.
-        message: String,
-    },
-    /// A value that call control does not accept.
-    #[error("{path}: {problem}")]
-    Plan {
-        /// The file.
-        path: PathBuf,
-        /// Where in the plan, what is wrong, what is right.
-        problem: String,
-    },
-    /// A value makes no sense.
+    /// It is no TOML, a key is unknown, or a value makes no sense.
     #[error("{path}:{line}: {problem}")]
-    Value {
+    Wrong {
         /// The file.
         path: PathBuf,
         /// The line, from 1; 0 when a default is the cause.
         line: usize,
-        /// What is wrong and what to write.
+        /// What is wrong and what to write. It repeats no line of the file, as that could be a password's.
         problem: String,
     },
 }
@@ -455,13 +447,8 @@ impl Config {
 
     /// Checks a text; `path` only names it in errors.
     pub fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
-        let config: Config = toml::from_str(text).map_err(|e| ConfigError::Syntax {
-            path: path.into(),
-            message: e.to_string().trim_end().into(),
-        })?;
+        let config: Config = toml::from_str(text).map_err(|error| check::unread(path, text, &error))?;
         Check { config: &config, path, text }.all()?;
-        crate::plan::plan(&config)
-            .map_err(|e| ConfigError::Plan { path: path.into(), problem: crate::error_chain(&e) })?;
         Ok(config)
     }
 

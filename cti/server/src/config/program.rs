@@ -47,18 +47,21 @@ impl Program {
 }
 
 fn parse_url(url: &str) -> Result<WebSocketUrl, String> {
-    let wrong = || format!("\"{url}\" is no WebSocket; write ws://HOST:PORT/PATH");
+    // A URL may have a password in it: it is not repeated.
+    let wrong = || "that is no WebSocket; write ws://HOST:PORT/PATH".to_owned();
     if url.starts_with("wss://") {
-        return Err(format!(
-            "\"{url}\": there is no TLS here; write ws:// to a proxy on this machine that has it"
-        ));
+        return Err("there is no TLS here; write ws:// to a proxy on this machine that has it".into());
     }
     let uri: axum::http::Uri = url.parse().map_err(|_| wrong())?;
     let authority = uri.authority().filter(|_| uri.scheme_str() == Some("ws")).ok_or_else(wrong)?;
     if authority.as_str().contains('@') {
-        return Err(format!("\"{url}\": no password is sent; leave out what stands before the @"));
+        return Err("no password is sent; leave out what stands before the @".into());
     }
-    let (host, port) = (authority.host(), authority.port_u16().unwrap_or(80));
+    let (host, rest) = (authority.host(), authority.as_str().strip_prefix(authority.host()));
+    let port = match rest {
+        None | Some("") => 80,
+        Some(_) => authority.port_u16().filter(|port| *port > 0).ok_or_else(wrong)?,
+    };
     Ok(WebSocketUrl { url: url.into(), authority: format!("{host}:{port}") })
 }
 
@@ -85,13 +88,16 @@ mod tests {
             ("url = \"http://a/\"", ":3:", "ws://HOST:PORT/PATH"),
             ("url = \"wss://a/\"", ":3:", "no TLS"),
             ("url = \"ws://me:secret@a/\"", ":3:", "no password"),
+            ("url = \"ws://a:70000/\"", ":3:", "ws://HOST:PORT/PATH"),
+            ("url = \"ws://a:/\"", ":3:", "ws://HOST:PORT/PATH"),
+            ("url = \"ws://a:0/\"", ":3:", "ws://HOST:PORT/PATH"),
             ("audiosocket = \"9092\"", ":3:", "HOST:PORT"),
             ("audiosocket = \"a:70000\"", ":3:", "HOST:PORT"),
             ("audiosocket = \"a:1\"\nrate = 44100", ":4:", "8000 or 16000"),
             ("audiosocket = \"a:1\"\nconnect_seconds = 0", ":4:", "1 to 60"),
             ("audiosocket = \"a:1\"\nbuffer_seconds = 301", ":4:", "1 to 300"),
             ("audiosocket = \"a:1\"\nthen = \"program:cat\"", ":4:", "no program \"cat\""),
-            ("audiosocket = \"a:1\"\nspeed = 1", "line 4", "unknown field `speed`"),
+            ("audiosocket = \"a:1\"\nspeed = 1", ":4:", "unknown field `speed`"),
             ("audiosocket = \"a:1\"\n[[route]]\nnumber = \"1\"\nto = [\"program:dog\"]", ":6:", "bot"),
         ];
         for (program, line, remedy) in rows {

@@ -43,7 +43,7 @@ fn each_mistake_names_its_line_and_the_remedy() {
             "an unknown key",
             "[[queue]]",
             "[[queue]]\nrign_seconds = 3",
-            &["line 16", "rign_seconds", "ring_seconds"],
+            &["demarc.toml:16", "rign_seconds", "ring_seconds"],
         ),
         ("an unknown table", "[[queue]]", "[qeue]\nx = 1\n[[queue]]", &["qeue"]),
         ("a missing queue", "queue:sales", "queue:sale", &["demarc.toml:14", "no queue \"sale\"", "sales"]),
@@ -79,7 +79,7 @@ fn each_mistake_names_its_line_and_the_remedy() {
         ("no cause", "menu:main", "hangup:200", &["demarc.toml:21", "1 to 127"]),
         ("no digit", "\"2\" =", "\"x\" =", &["demarc.toml:14", "0-9"]),
         ("no number", "555*", "555 1000", &["demarc.toml:20", "no number"]),
-        ("a span out of range", "number = 1", "number = 500", &["line 3", "1 to 128"]),
+        ("a span out of range", "number = 1", "number = 500", &["demarc.toml:3", "1 to 128"]),
         (
             "an open console",
             "[[span]]",
@@ -108,7 +108,7 @@ fn mistakes_in_what_is_listened_for_name_their_line_and_the_remedy() {
             "no barge-in",
             "choices =",
             "barge_in = \"noise\"\nchoices =",
-            &["line 14", "speech", "digits", "off"],
+            &["demarc.toml:14", "speech", "digits", "off"],
         ),
         (
             "no place for a fax",
@@ -126,7 +126,71 @@ fn mistakes_in_what_is_listened_for_name_their_line_and_the_remedy() {
             "no length",
             "[[queue]]",
             "[detection.answering]\ngreting = 1\n[[queue]]",
-            &["line 16", "greting", "greeting"],
+            &["demarc.toml:16", "greting", "greeting"],
+        ),
+    ];
+    refused(&rows);
+}
+
+#[test]
+fn numbers_with_which_nothing_would_work_name_their_line_and_the_remedy() {
+    let queue = |more| format!("{more}\n[[queue]]");
+    let rows: [(&str, &str, &str, &[&str]); 16] = [
+        ("no group", "\"pstn\"", "\"\"", &["demarc.toml:3", "no name of a group"]),
+        ("no number", "number = 1", "number = \"one\"", &["demarc.toml:3: number: ", "u16"]),
+        (
+            "a name for an address",
+            "[[span]]",
+            "[sip]\naddress = \"pbx\"\n[[span]]",
+            &["3: address: ", "192.0.2.1"],
+        ),
+        ("no call", "[[span]]", "max_calls = 0\n[[span]]", &["demarc.toml:2", "max_calls = 0"]),
+        ("no record", "[[span]]", "retention_days = 0\n[[span]]", &["demarc.toml:2", "retention_days"]),
+        ("no patience", "[[span]]", "[rtp]\ntimeout_seconds = 0\n[[span]]", &["demarc.toml:3", "timeout"]),
+        ("all shared", "[[span]]", "[rtp]\nports = \"4000-4009\"\nshared = 5\n[[span]]", &["demarc.toml:4"]),
+        (
+            "no address",
+            "[[span]]",
+            "[rtp]\naddress = \"0.0.0.0\"\n[[span]]",
+            &["demarc.toml:3", "told to peers"],
+        ),
+        ("none either", "[[span]]", "[sip]\naddress = \"::\"\n[[span]]", &["demarc.toml:3", "told to peers"]),
+        (
+            "no wait",
+            "prompt = \"welcome\"",
+            "prompt = \"welcome\"\ntimeout_seconds = 0",
+            &["demarc.toml:12", "menu"],
+        ),
+        (
+            "no ring",
+            "agents = [\"1001\"]",
+            "agents = [\"1001\"]\nring_seconds = 0",
+            &["demarc.toml:16", "queue"],
+        ),
+        ("nobody", "agents = [\"1001\"]", "agents = []", &["demarc.toml:16", "sales"]),
+        (
+            "no ring either",
+            "to = [\"menu:main\"]",
+            "to = [\"menu:main\"]\nring_seconds = 0",
+            &["demarc.toml:20"],
+        ),
+        (
+            "a room for one",
+            "[[queue]]",
+            &queue("[[conference]]\nname = \"weekly\"\nmax_parties = 1"),
+            &["demarc.toml:16", "2 to 100"],
+        ),
+        (
+            "no such queue",
+            "[[queue]]",
+            &queue("[recording]\nqueues = [\"sale\"]"),
+            &["demarc.toml:16", "sales"],
+        ),
+        (
+            "no password",
+            "[[queue]]",
+            &queue("[[trunk]]\nname = \"c\"\nhost = \"192.0.2.1:5060\"\nusername = \"me\""),
+            &["demarc.toml:16", "username and password"],
         ),
     ];
     refused(&rows);
@@ -176,4 +240,48 @@ fn an_agent_without_a_password_is_refused() {
 fn a_listener_and_a_range_of_ports_are_checked() {
     assert!(error("[sip]\nlisten = [\"5060\"]").contains("demarc.toml:2: \"5060\" is no SIP listener"));
     assert!(error("[rtp]\nports = \"9\"").contains("demarc.toml:2"));
+}
+
+/// What is complained of is read by others than those who may read the file.
+#[test]
+fn no_complaint_tells_a_password_or_a_pin() {
+    let room = "[[conference]]\nname = \"weekly\"\n[[queue]]";
+    for (what, from, to) in [
+        ("a string without its end", "\"secret\"", "\"sesame"),
+        ("no quotes", "\"secret\"", "sesame"),
+        ("two values", "\"secret\"", "\"sesame\" = \"a\""),
+        ("two strings", "\"secret\"", "\"\" \"sesame\""),
+        ("a misspelt key", "password = \"secret\"", "pasword = \"sesame\""),
+        ("a number", "\"secret\"", "5354"),
+        ("a list", "\"secret\"", "[\"sesame\"]"),
+        ("a PIN that is a number", "[[queue]]", &room.replace("\n[[q", "\npin = 5354\n[[q")),
+        ("a PIN of letters", "[[queue]]", &room.replace("\n[[q", "\npin = \"sesame\"\n[[q")),
+        ("a URL", "[[queue]]", "[[program]]\nname = \"bot\"\nurl = \"ws://me:sesame@a/\"\n[[queue]]"),
+        ("another", "[[queue]]", "[[program]]\nname = \"bot\"\nurl = \"wss://me:sesame@a/\"\n[[queue]]"),
+        ("a third", "[[queue]]", "[[program]]\nname = \"bot\"\nurl = \"http://me:sesame@a/\"\n[[queue]]"),
+    ] {
+        let message = error(&GOOD.replacen(from, to, 1));
+        assert!(message.starts_with("demarc.toml:"), "{what}: {message}");
+        assert!(!message.contains("sesame") && !message.contains("5354"), "{what}: {message}");
+    }
+    assert!(error(&GOOD.replace("\"secret\"", "5354")).contains("in quotes"));
+}
+
+/// What is between the marks of TOML in a page.
+fn snippets(page: &str) -> Vec<&str> {
+    page.split("\n```toml\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect()
+}
+
+#[test]
+fn the_configurations_in_the_documentation_are_good() {
+    let whole = snippets(include_str!("../../../../README.md")).concat();
+    for (page, text) in [
+        ("README.md", ""),
+        ("docs/programs.md", include_str!("../../../../docs/programs.md")),
+        ("docs/detection.md", include_str!("../../../../docs/detection.md")),
+    ] {
+        let more = snippets(text).join("\n");
+        assert!(page == "README.md" || !more.is_empty(), "{page}");
+        Config::parse(Path::new(page), &format!("{whole}\n{more}\n")).unwrap();
+    }
 }
