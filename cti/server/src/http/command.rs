@@ -11,7 +11,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use demarc_call::{CallCommand, CallView, CommandError};
+use demarc_call::{CallCommand, CallView, CommandError, StreamAction};
 use demarc_model::CallId;
 use serde_json::{Value, json};
 
@@ -78,7 +78,14 @@ fn parse(verb: &str, body: &[u8]) -> Result<CallCommand, String> {
     if members.insert("verb".into(), verb.into()).is_some() {
         return Err("the body: the verb stands in the path".into());
     }
-    serde_json::from_value(value).map_err(|error| format!("{verb}: {error}"))
+    let command = serde_json::from_value(value).map_err(|error| format!("{verb}: {error}"))?;
+    match &command {
+        // Such names are those of clients that have connected by themselves.
+        CallCommand::Stream { action: StreamAction::Start, program } if program.contains(':') => {
+            Err(format!("stream: {program:?} is no program of the configuration"))
+        }
+        _ => Ok(command),
+    }
 }
 
 fn status(error: &CommandError) -> StatusCode {
@@ -109,6 +116,7 @@ mod tests {
             ("explode", "{}", "explode: unknown variant"),
             ("record", "{}", "record: missing field `action`"),
             ("hangup", r#"{"cause":16,"colour":1}"#, "unknown field `colour`"),
+            ("stream", r#"{"action":"start","program":"api:1"}"#, "\"api:1\" is no program"),
             ("hangup", "[]", "a JSON object is expected"),
             ("hangup", "{", "the body: EOF"),
             ("record", r#"{"verb":"hangup"}"#, "stands in the path"),

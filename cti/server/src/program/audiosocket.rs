@@ -139,6 +139,10 @@ impl Reader for SocketReader {
             match self.stream.read_buf(&mut self.decoder.octets).await {
                 Ok(0) => return Said::Closed(Cause::NORMAL_CLEARING), // as good as a hangup, says the protocol
                 Ok(_) => {}
+                // A program that closes before it has read all there was.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    return Said::Closed(Cause::NORMAL_CLEARING);
+                }
                 Err(_) => return Said::Closed(Cause::TEMPORARY_FAILURE),
             }
         }

@@ -9,6 +9,8 @@ mod audiosocket;
 mod leg;
 mod sound;
 mod talk;
+#[cfg(test)]
+mod tests;
 mod websocket;
 
 use crate::{

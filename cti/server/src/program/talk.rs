@@ -17,6 +17,8 @@ use tokio::{
 const TURN: Duration = Duration::from_millis(10);
 /// Messages that may wait for a program that does not read: 5 s of sound. One more cuts it off.
 const QUEUE: usize = 250;
+/// How long a program may take to close its end.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 /// How long a program may take nothing of what is written to it.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
 /// Marks that may wait to be played at once.
@@ -61,7 +63,7 @@ pub enum Told {
 }
 
 /// A connection's way in. A call that is dropped half-way loses nothing.
-pub trait Reader: Send {
+pub trait Reader: Send + 'static {
     /// What the program says next.
     fn next(&mut self) -> impl Future<Output = Said> + Send;
 }
@@ -115,7 +117,8 @@ impl<'a> Talk<'a> {
         Talk { shared, leg, listens, sound, outward, inward, waiting, marks, mistakes: 0 }
     }
 
-    /// To the end. What is left to be written then is written by a task that ends by itself.
+    /// To the end. What is left to be written then is written by a task that ends by itself, and another reads what the
+    /// program still says: closed with unread octets, TCP would throw away what is on its way to it (RFC 1122 4.2.2.13).
     pub async fn run<R: Reader, W: Writer>(
         mut self,
         mut reader: R,
@@ -138,6 +141,7 @@ impl<'a> Talk<'a> {
         };
         let dropped_millis = self.sound.dropped() / (BLOCK as u64 / 20);
         let _ = told.try_send(Told::Stop { cause: ended.cause, dropped_millis }); // one that does not read is told nothing
+        tokio::spawn(async move { drop(timeout(CLOSE_LIMIT, hear_out(reader)).await) });
         ended
     }
 
@@ -236,10 +240,15 @@ async fn write<W: Writer>(leg: LegId, mut writer: W, mut queue: mpsc::Receiver<T
     while let Some(told) = queue.recv().await {
         match timeout(WRITE_LIMIT, writer.write(told)).await {
             Ok(Ok(())) => {}
-            Ok(Err(_)) => return, // the reader sees that, too
+            // The reader sees that, too, and knows what it means.
+            Ok(Err(_)) => while queue.recv().await.is_some() {},
             Err(_) => return cut_off(leg),
         }
     }
+}
+
+async fn hear_out(mut reader: impl Reader) {
+    while !matches!(reader.next().await, Said::Closed(_)) {}
 }
 
 fn cut_off(leg: LegId) {

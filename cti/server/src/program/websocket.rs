@@ -183,7 +183,7 @@ pub struct SocketReader<S> {
 
 impl<S, M, E> Reader for SocketReader<S>
 where
-    S: Stream<Item = Result<M, E>> + Unpin + Send,
+    S: Stream<Item = Result<M, E>> + Unpin + Send + 'static,
     M: Into<Frame> + Send,
     E: Send,
 {
