@@ -17,7 +17,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// How long to wait for the spans before the daemon says that it is ready without them.
@@ -232,12 +232,23 @@ fn run_serve(path: &Path, state: Option<PathBuf>) -> ExitCode {
         Err(error) => return complain(&error, FAILED),
     };
     runtime.block_on(async {
+        match signal(SignalKind::hangup()) {
+            Ok(hangups) => drop(tokio::spawn(outlive(hangups))),
+            Err(error) => return complain(&error, FAILED),
+        }
         let devices = Arc::new(KernelDevices::new(&config.devices.path));
         match serve::start(&config, &base, devices).await {
             Ok(daemon) => until_signal(daemon).await,
             Err(error) => complain(&error, FAILED),
         }
     })
+}
+
+/// The configuration is read at the start only, and a terminal that closes is no reason to end calls.
+async fn outlive(mut hangups: Signal) {
+    while hangups.recv().await.is_some() {
+        tracing::warn!("SIGHUP: nothing is read again; `demarc check` a changed configuration, then restart");
+    }
 }
 
 async fn until_signal(mut daemon: Daemon) -> ExitCode {
@@ -286,9 +297,11 @@ fn run_demo(options: demo::Options) -> ExitCode {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let mut terminate = signal(SignalKind::terminate())?;
+            let mut hangup = signal(SignalKind::hangup())?;
             tokio::select! {
                 interrupted = tokio::signal::ctrl_c() => interrupted,
                 _ = terminate.recv() => Ok(()),
+                _ = hangup.recv() => Ok(()),
             }
         })?;
         demo::request_stop();
