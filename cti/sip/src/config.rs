@@ -111,7 +111,8 @@ pub struct Limits {
     pub sessions: usize,
     /// Contacts that one user may register; above it REGISTER gets 403.
     pub contacts: usize,
-    /// Stream connections at once; above it the new one is closed.
+    /// Stream connections at once; above it the one that was not used for longest is closed, of those that no call and
+    /// no telephone needs; the new one where all are needed.
     pub connections: usize,
     /// Octets of one message; above it 513, and a stream is closed.
     pub message: usize,

@@ -9,7 +9,7 @@ use crate::{
 use bytes::Bytes;
 use demarc_model::Time;
 use sipx_sip::{Limits, Message, error::ParseError};
-use std::net::SocketAddr;
+use std::{collections::BTreeSet, net::SocketAddr};
 
 /// Where a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,11 +54,16 @@ impl Endpoint {
         }
     }
 
-    /// A peer opened a stream. Its number, or `None` when there are too many: close it.
+    /// A peer opened a stream. Its number, or `None` when there are too many that are needed: close it. One that is not
+    /// needed makes room for it, so that a stranger's streams keep no telephone out.
     pub fn accepted(&mut self, now: Time, path: Path) -> Option<ConnId> {
         if self.conns.len() >= self.config.limits.connections {
             self.count("too many connections");
-            return None;
+            let needed: BTreeSet<ConnId> = self.needed().collect();
+            let idle = self.conns.iter().filter(|(conn, _)| !needed.contains(conn));
+            let conn = idle.min_by_key(|(_, found)| found.used).map(|(conn, _)| *conn)?;
+            self.outputs.push_back(Output::Close { conn });
+            self.closed(now, conn);
         }
         Some(self.add_conn(now, path.remote, true))
     }
@@ -119,7 +124,7 @@ impl Endpoint {
     pub(crate) fn check_idle(&mut self, now: Time, conn: ConnId) {
         let Some(used) = self.conns.get(&conn).map(|c| c.used) else { return };
         let end = used + self.config.idle;
-        if end <= now && !self.is_needed(conn) {
+        if end <= now && !self.needed().any(|needed| needed == conn) {
             self.count("idle connection");
             self.outputs.push_back(Output::Close { conn });
             return self.closed(now, conn);
@@ -130,13 +135,13 @@ impl Endpoint {
         }
     }
 
-    /// Whether a transaction, a call or a registered telephone is to be reached over it.
-    fn is_needed(&self, conn: ConnId) -> bool {
-        let on_it = |hop: &Hop| hop.conn == Some(conn);
-        self.txs.clients.values().any(|c| on_it(&c.hop))
-            || self.txs.servers.values().any(|s| on_it(&s.hop))
-            || self.sessions.values().any(|s| s.dialog.as_ref().is_some_and(|d| on_it(&d.hop)))
-            || self.registrar.hops().any(on_it)
+    /// Those over which a transaction, a call or a registered telephone is to be reached.
+    fn needed(&self) -> impl Iterator<Item = ConnId> {
+        let clients = self.txs.clients.values().map(|client| &client.hop);
+        let servers = self.txs.servers.values().map(|server| &server.hop);
+        let dialogs = self.sessions.values().filter_map(|session| session.dialog.as_ref());
+        let hops = clients.chain(servers).chain(dialogs.map(|dialog| &dialog.hop));
+        hops.chain(self.registrar.hops()).filter_map(|hop| hop.conn)
     }
 
     fn parse(&mut self, now: Time, hop: Hop, data: &[u8]) {

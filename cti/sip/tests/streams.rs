@@ -134,3 +134,21 @@ fn a_call_over_tcp_keeps_its_connection_and_a_finished_one_lets_it_go() {
     world.run(600_000);
     assert_eq!(world.sides.each_ref().map(|s| s.stats().connections), [0, 0]);
 }
+
+#[test]
+fn strangers_that_open_connections_keep_no_telephone_out() {
+    let mut config = config(A, B, Transport::Tcp, 5);
+    config.users.push(user("1001", "secret"));
+    config.limits.connections = 3;
+    let mut endpoint = Endpoint::new(Time::ZERO, config);
+    let telephone = registered(&mut endpoint);
+    let strangers: Vec<ConnId> =
+        (1..=4).map(|second| endpoint.accepted(seconds(second), path()).unwrap()).collect();
+    let closed = outputs(&mut endpoint);
+    assert_eq!(closed, [0, 1].map(|n| Output::Close { conn: strangers[n] }), "those idle for longest");
+    assert_eq!(endpoint.stats().connections, 3);
+    let invite = demarc_sip::Invite { target: Target::User("1001".into()), ..call("") };
+    endpoint.invite(seconds(40), invite);
+    let said = outputs(&mut endpoint);
+    assert!(matches!(said[..], [Output::Stream { conn, .. }] if conn == telephone), "{said:?}");
+}
