@@ -106,7 +106,7 @@ impl Table {
     }
 }
 
-const HEADS: [&str; 15] = [
+const HEADS: [&str; 16] = [
     "calls",
     "with",
     "ms CPU a call-second",
@@ -121,12 +121,14 @@ const HEADS: [&str; 15] = [
     "p99 ms",
     "octets a call",
     "late ticks",
+    "the floor's",
     "generator late ms",
 ];
 
 fn table_row(row: &Row) -> String {
     let ms = row.ms_cpu_per_call_second;
     let some = |value: Option<f64>| value.map_or("—".into(), |value| format!("{value:.2}"));
+    let if_valid = |text: String| if row.valid { text } else { "?".into() };
     let cells = [
         row.calls.to_string(),
         row.with.clone(),
@@ -135,14 +137,15 @@ fn table_row(row: &Row) -> String {
         row.floor_shared_ms_cpu_per_call_second.map_or("—".into(), |ms| format!("{ms:.3}")),
         format!("{:.2}", ms * 10.0), // 100 packets, or packets and blocks, a call-second
         format!("{:.0}", PROCESSOR / ms.max(0.001)),
-        row.lost.to_string(),
-        format!("{:.2}", row.delay_p50_ms),
-        format!("{:.2}", row.delay_p99_ms),
-        some(row.delay_to_channel_p50_ms),
-        some(row.delay_to_channel_p99_ms),
+        if_valid(row.lost.to_string()),
+        if_valid(format!("{:.2}", row.delay_p50_ms)),
+        if_valid(format!("{:.2}", row.delay_p99_ms)),
+        if_valid(some(row.delay_to_channel_p50_ms)),
+        if_valid(some(row.delay_to_channel_p99_ms)),
         row.bytes_per_call.to_string(),
-        row.late_ticks.to_string(),
-        format!("{:.1}", row.generator_behind_ms),
+        if_valid(row.late_ticks.to_string()),
+        if_valid(row.floor_late_ticks.map_or("—".into(), |ticks| ticks.to_string())),
+        format!("{:.1}{}", row.generator_behind_ms, if row.valid { "" } else { ": not valid" }),
     ];
     format!("| {} |", cells.join(" | "))
 }

@@ -47,6 +47,10 @@ pub struct Row {
     pub bytes_per_call: u64,
     /// Ticks of the engine that began more than 10 ms after their time.
     pub late_ticks: u64,
+    /// The same of the bare forwarder's rounds, where it has channels: whether the machine could have done it.
+    pub floor_late_ticks: Option<u64>,
+    /// Whether the load generator was in time. If not, delays, losses and late ticks are as much its own as the engine's.
+    pub valid: bool,
     /// What is joined.
     pub kind: Kind,
     /// What else is done.
@@ -69,7 +73,7 @@ pub struct Row {
     pub delay_to_channel_p99_ms: Option<f64>,
     /// Blocks that came out at another call's telephone, or twice.
     pub misled: u64,
-    /// The latest that the load generator was: above some milliseconds it, not the engine, was at its end.
+    /// The latest that the load generator was, with the engine or the bare forwarder.
     pub generator_behind_ms: f64,
     /// Whether the engine had real-time priority.
     pub real_time: bool,
@@ -84,6 +88,9 @@ pub struct Row {
     /// Seconds of recordings that the disk was too slow for.
     pub recording_lost_seconds: f64,
 }
+
+/// A generator that is a whole block behind says what no telephone says.
+const GENERATOR_LATE_MS: f64 = 20.0;
 
 /// What one forwarder did.
 struct Measured {
@@ -173,6 +180,8 @@ fn row(setup: &Setup, engine: &Measured, floor: &Measured, shared: Option<&Measu
         delay_p99_ms: p99,
         bytes_per_call: line.bytes / setup.calls as u64,
         late_ticks: line.late_ticks,
+        floor_late_ticks: (setup.kind == Kind::Channel).then_some(floor.line.late_ticks),
+        valid: verdict.behind_ms.max(floor.verdict.behind_ms) < GENERATOR_LATE_MS,
         kind: setup.kind,
         with: setup.with.to_string(),
         shared: setup.shared,
@@ -184,7 +193,7 @@ fn row(setup: &Setup, engine: &Measured, floor: &Measured, shared: Option<&Measu
         delay_to_channel_p50_ms: to_channel.map(|delay| round(delay[0])),
         delay_to_channel_p99_ms: to_channel.map(|delay| round(delay[1])),
         misled: verdict.misled + verdict.twice,
-        generator_behind_ms: round(verdict.behind_ms),
+        generator_behind_ms: round(verdict.behind_ms.max(floor.verdict.behind_ms)),
         real_time: line.real_time,
         digits: line.digits,
         heard: line.heard,
@@ -295,9 +304,31 @@ fn one(program: &Path, arguments: &[&str], role: Role, setup: &Setup) -> Result<
     let after = forwarder.cpu();
     let verdict: Verdict = load.read()?;
     drop(forwarder.input.take());
-    let line: Line = if role == Role::Engine { forwarder.read()? } else { Line::default() };
+    let tells = role == Role::Engine || setup.kind == Kind::Channel;
+    let line: Line = if tells { forwarder.read()? } else { Line::default() };
     if line.recordings_failed > 0 {
         return Err(BenchError::Recording(line.recordings_failed, disk.0.clone()));
     }
     Ok(Measured { verdict, cpu: [after[0] - before[0], after[1] - before[1]], line })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_valid_only_where_the_generator_was_in_time_for_engine_and_floor() {
+        let measured = |behind_ms, late_ticks| Measured {
+            verdict: Verdict { behind_ms, ..Verdict::default() },
+            cpu: [1.0; 2],
+            line: Line { late_ticks, ..Line::default() },
+        };
+        let channels = Setup::new(Kind::Channel, 10, 1);
+        for (engine, floor, valid) in [(19.0, 3.0, true), (21.0, 3.0, false), (3.0, 21.0, false)] {
+            let row = row(&channels, &measured(engine, 1), &measured(floor, 2), None);
+            assert_eq!((row.valid, row.late_ticks, row.floor_late_ticks), (valid, 1, Some(2)));
+        }
+        let rtp = row(&Setup::new(Kind::Rtp, 10, 1), &measured(0.0, 0), &measured(0.0, 0), None);
+        assert_eq!(rtp.floor_late_ticks, None, "it has no rounds");
+    }
 }
