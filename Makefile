@@ -8,7 +8,7 @@ SHELL := /bin/bash
 BUILD := gcc libc6-dev make libopus-dev pkg-config
 DEMO := $(BUILD) espeak-ng asterisk-core-sounds-en-wav
 # Python for the peers from PyPI; a NAT is made of network namespaces.
-PEERS := python3-venv nftables iproute2 procps util-linux libpri-dev libspandsp-dev libtiff-dev libopenr2-bin sip-tester baresip-core opus-tools tshark dahdi udev systemd coreutils python3-websockets
+PEERS := python3-venv python3-dev nftables iproute2 procps util-linux libpri-dev libspandsp-dev libtiff-dev libopenr2-bin sip-tester baresip-core opus-tools tshark dahdi udev systemd coreutils python3-websockets
 # For a virtual machine with the genuine DAHDI driver.
 KERNEL := qemu-system-x86 cpio kmod binutils bzip2 xz-utils libelf1
 

@@ -81,7 +81,11 @@ impl Phone {
     }
 }
 
-fn python() -> PathBuf {
+/// Python with PJSUA2 and PESQ.
+///
+/// # Panics
+/// Where it is missing.
+pub fn python() -> PathBuf {
     let python = place::root().join("target/test-data/python/bin/python");
     let made = std::env::var_os("DEMARC_TEST_PYTHON").map_or(python, PathBuf::from);
     assert!(made.is_file(), "{} is missing; `make test` makes it", made.display());

@@ -75,7 +75,7 @@ impl Channel for BearerChannel {
 /// How sound is held before it is played on a channel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Playout {
-    /// Blocks that are queued before a stream begins to play, and that a prompt keeps queued.
+    /// Blocks that are queued before a stream begins to play.
     pub depth: usize,
     /// Blocks that may wait at most.
     pub bound: usize,
@@ -85,14 +85,16 @@ pub(crate) struct Playout {
 const CLOCK_LOST: Duration = Duration::from_millis(400);
 /// Blocks read at most in one tick: more than the driver holds.
 pub(crate) const READS: usize = 64;
-/// A missing packet is given up when no more than this waits before it: two ticks.
-const LAST_MOMENT: usize = 2 * BLOCK;
+/// A missing packet is given up when no more sound than this is left before it: a tick, and what a tick may be early by.
+const LAST_MOMENT: Duration = Duration::from_millis(25);
+/// Blocks of a prompt that are queued, so that the engine may be late by as much.
+const PROMPT: usize = 6;
 
 /// Blocks that wait before a stream whose delay is fixed: 200 ms, so that the network may be late by as much, and two clocks
 /// that are 100 ppm apart need a quarter of an hour to use up what is left of [`Playout::bound`].
 const FIXED: usize = 10;
-/// Blocks after which made-up sound has faded: 60 ms.
-const FADED: usize = 3;
+/// Blocks after which made-up sound has faded: 100 ms.
+const FADED: usize = 5;
 /// Packets more than a stream needs to begin, in which one that is missing may still come.
 const OVERTAKEN: usize = 2;
 
@@ -234,10 +236,16 @@ impl ChannelPort {
         Duration::from_micros(self.delay as u64 * 125 / 16)
     }
 
+    /// How long what is here lasts.
+    fn left(&self, now: Time) -> Duration {
+        let length = Duration::from_micros(self.ahead() as u64 * 125);
+        length.saturating_sub(now.since(self.clock))
+    }
+
     /// Whether to give up a packet that is missing, while `held` later ones wait.
-    pub fn gives_up(&self, held: usize) -> bool {
+    pub fn gives_up(&self, now: Time, held: usize) -> bool {
         if self.running {
-            self.ahead() <= LAST_MOMENT || self.ahead() / BLOCK + held >= self.playout.bound
+            self.left(now) <= LAST_MOMENT || self.ahead() / BLOCK + held >= self.playout.bound
         } else {
             self.ahead() / BLOCK + held >= self.playout.depth + OVERTAKEN
         }
@@ -250,6 +258,7 @@ impl ChannelPort {
             return;
         }
         self.waiting.get_or_insert(now);
+        self.made_up = 0;
         self.delay = self.delay - self.delay / 16 + self.ahead();
         stats.overruns += self.fifo.push_slice(alaw);
         while self.ahead() > self.playout.bound * BLOCK && self.fifo.drop_block() {
@@ -257,11 +266,18 @@ impl ChannelPort {
         }
     }
 
-    /// A packet came after its place was given up.
-    pub fn late(&mut self) {
-        if !self.fixed {
-            self.slack.late();
+    /// A packet came after its place was given up, and so many octets after its place are here or were played.
+    pub fn late(&mut self, now: Time, octets: usize) {
+        let ago = Duration::from_micros(octets as u64 * 125) + LAST_MOMENT;
+        let late = ago.saturating_sub(self.left(now));
+        if !self.fixed && self.running {
+            self.slack.late(late.as_micros().div_ceil(20_000) as i32);
         }
+    }
+
+    /// Octets made up since sound ran dry, once.
+    pub fn take_made_up(&mut self) -> usize {
+        std::mem::take(&mut self.made_up) * BLOCK
     }
 
     /// The peer pauses; its comfort noise (RFC 3389) is heard until it speaks again.
@@ -290,7 +306,7 @@ impl ChannelPort {
             self.queued = 0;
         }
         let mut block = [0; BLOCK];
-        while self.flush_unsent(now, taps, stats) && self.queued < self.playout.depth {
+        while self.flush_unsent(now, taps, stats) && self.queued < PROMPT.max(self.playout.depth) {
             match player.next(now, &mut block) {
                 Some(From::Tone) => drop(self.fifo.drop_block()), // the tone stands in its place
                 Some(From::Prompt | From::Source) => {}
@@ -311,15 +327,19 @@ impl ChannelPort {
         let begins =
             self.ahead() >= depth * BLOCK || self.waiting.is_some_and(|since| now.since(since) >= long);
         if self.running && !self.fixed {
-            self.slack.see(now, self.queued + 1); // what is left of what was there at the last tick
+            self.slack.see(now, self.ahead() / BLOCK);
         }
-        self.running |= begins && self.fifo.len() >= BLOCK;
+        if !self.running && begins && self.fifo.len() >= BLOCK {
+            self.running = true;
+            if !self.fixed {
+                self.slack.begin(now, self.ahead() / BLOCK);
+            }
+        }
         let mut block = [0; BLOCK];
         while self.running && self.flush_unsent(now, taps, stats) && self.fifo.pop(&mut block) {
             if !self.fixed {
                 self.concealer.heard(&mut block);
             }
-            self.made_up = 0;
             self.unsent = Some(block);
             match self.slack.take(&block) {
                 Change::PutIn if self.ahead() >= self.playout.bound * BLOCK => {}

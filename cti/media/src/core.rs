@@ -51,7 +51,7 @@ pub struct CoreConfig {
 impl Default for CoreConfig {
     fn default() -> CoreConfig {
         CoreConfig {
-            playout_depth: 6,
+            playout_depth: 3,
             playout_bound: 15,
             silent_after: Duration::from_secs(30),
             channel_silent_after: Duration::from_secs(2),

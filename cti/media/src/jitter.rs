@@ -32,8 +32,8 @@ pub(crate) enum Inserted {
     Reordered,
     /// Was here already.
     Duplicate,
-    /// Its place was given up.
-    Late,
+    /// Its place was given up, and so many have been played or given up since, it among them.
+    Late(u16),
     /// The stream begins again here.
     Restarted,
 }
@@ -136,6 +136,12 @@ impl Jitter {
         Some((slot.content, &slot.payload[..usize::from(slot.length)]))
     }
 
+    /// The next packet in order, if it is here; it stays.
+    pub fn peek(&self) -> Option<(Content, &[u8])> {
+        let slot = self.slots.get(usize::from(self.next?) % SLOTS)?;
+        slot.held.then(|| (slot.content, &slot.payload[..usize::from(slot.length)]))
+    }
+
     /// Whether the next packet is missing while later ones are here.
     pub fn gap(&self) -> bool {
         let here = |next: u16| self.slots[usize::from(next) % SLOTS].held;
@@ -179,10 +185,14 @@ impl Jitter {
         if by <= 64 {
             self.behind = 0;
             let came = self.came >> (by - 1) & 1 == 1;
-            return if came { Inserted::Duplicate } else { Inserted::Late };
+            return if came { Inserted::Duplicate } else { Inserted::Late(by as u16) };
         }
         self.behind += 1;
-        if self.behind < RESTART { Inserted::Late } else { self.restart(sequence, content, payload) }
+        if self.behind < RESTART {
+            Inserted::Late(by as u16)
+        } else {
+            self.restart(sequence, content, payload)
+        }
     }
 
     fn restart(&mut self, sequence: u16, content: Content, payload: &[u8]) -> Inserted {
@@ -246,7 +256,7 @@ mod tests {
         assert!(jitter.gap());
         assert_eq!(jitter.skip(), 2);
         assert_eq!(jitter.pop().unwrap().1, [4]);
-        assert_eq!(feed(&mut jitter, &[2, 3, 4], true).0, [Late, Late, Duplicate]);
+        assert_eq!(feed(&mut jitter, &[2, 3, 4], true).0, [Late(3), Late(2), Duplicate]);
     }
 
     #[test]
@@ -262,7 +272,8 @@ mod tests {
         let mut jitter = Jitter::new();
         feed(&mut jitter, &[20_000, 20_001], true);
         let (said, played) = feed(&mut jitter, &[100, 101, 102, 103, 104, 105], true);
-        assert_eq!(said, [Late, Late, Late, Late, Restarted, InOrder]);
+        let late = [19_902, 19_901, 19_900, 19_899].map(Late);
+        assert_eq!((&said[..4], &said[4..]), (&late[..], &[Restarted, InOrder][..]));
         assert_eq!(played, [104, 105]);
     }
 }

@@ -410,8 +410,8 @@ fn hand_on(
             return;
         }
         let inserted = rtp.insert(&arrival, datagram, stats);
-        if let (Inserted::Late, Some(Leg { port: Port::Channel(channel), .. })) = (inserted, peer) {
-            channel.late();
+        if let (Inserted::Late(by), Some(Leg { port: Port::Channel(channel), .. })) = (inserted, peer) {
+            channel.late(now, usize::from(by) * BLOCK);
         }
         return;
     }
@@ -463,7 +463,7 @@ fn in_order(now: Time, rtp: &mut RtpPort, stats: &mut LegStats, mut peer: Option
             Some(Leg { port: Port::Channel(channel), .. }) => Some(channel),
             _ => None,
         };
-        let gives_up = line.map_or(held >= OVERTAKEN, |channel| channel.gives_up(held));
+        let gives_up = line.map_or(held >= OVERTAKEN, |channel| channel.gives_up(now, held));
         if !rtp.jitter.gap() || !gives_up {
             return;
         }
@@ -473,7 +473,13 @@ fn in_order(now: Time, rtp: &mut RtpPort, stats: &mut LegStats, mut peer: Option
         if let Some(Leg { port: Port::Rtp(peer), .. }) = peer.as_deref_mut() {
             peer.skip(lost, length);
         }
-        for _ in 0..lost.min(CONCEALED) {
+        let made_up = match peer.as_deref_mut() {
+            Some(Leg { port: Port::Channel(channel), .. }) => channel.take_made_up().div_ceil(length),
+            _ => 0,
+        };
+        let concealed = lost.min(CONCEALED).saturating_sub(made_up);
+        rtp.bridge(concealed * length);
+        for _ in 0..concealed {
             let octets = rtp.conceal(length, &mut sound);
             ear.taps.sound(now, Way::FromLeg, octets);
             if let Some(Leg { port: Port::Channel(channel), stats, .. }) = peer.as_deref_mut() {

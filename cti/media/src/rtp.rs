@@ -202,6 +202,18 @@ impl RtpPort {
         next.then(|| open(content, payload, self.transform.as_deref_mut(), concealer, room))
     }
 
+    /// So many octets are lost, and the packet behind them is here: what is made up for them will lead to it.
+    pub fn bridge(&mut self, octets: usize) {
+        if let Some((Content::Sound(codec), payload)) = self.jitter.peek()
+            && self.conceals
+        {
+            let mut after = [0; BLOCK];
+            let length = payload.len().min(BLOCK);
+            codec.to_alaw_all(&payload[..length], &mut after[..length]);
+            self.concealer.bridge(octets, &after[..length]);
+        }
+    }
+
     /// What stands in for a lost packet of this length, in A-law.
     pub fn conceal<'a>(&mut self, length: usize, room: &'a mut [u8; MAX_PAYLOAD]) -> &'a [u8] {
         let codec = self.transform.as_mut().filter(|_| self.conceals);
@@ -322,7 +334,7 @@ impl RtpPort {
             Inserted::InOrder | Inserted::Ahead | Inserted::Restarted => {}
             Inserted::Reordered => stats.reordered += 1,
             Inserted::Duplicate => stats.duplicated += 1,
-            Inserted::Late => stats.late += 1,
+            Inserted::Late(_) => stats.late += 1,
         }
         inserted
     }

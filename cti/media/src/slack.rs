@@ -1,9 +1,10 @@
 //! Keeps the delay of a stream where it has to be: low, but never so low that lateness is heard.
 //!
 //! What waits before the line tells all that matters: unevenness of the network, of the far end, of this machine and of the
-//! board, and clocks that differ (100 ppm are a block of 20 ms in 200 s). When it comes near its end, blocks of silence are
-//! put in; when there was more than enough for long, some are left out; both where nobody hears it. A stream that comes
-//! evenly by a clock that agrees gets to neither: its sound, silence included, passes octet for octet.
+//! board, and clocks that differ (100 ppm are a block of 20 ms in 200 s). When there is less for a
+//! while, or a packet came too late, blocks of silence are put in; when there was more than enough for long, some are left out;
+//! both where nobody hears it. A stream that comes evenly by a clock that agrees gets to neither: its sound, silence included,
+//! passes octet for octet.
 
 use crate::BLOCK;
 use demarc_dsp::ALAW_SILENCE;
@@ -14,9 +15,10 @@ use std::time::Duration;
 const WATCH: Duration = Duration::from_secs(10);
 /// With never less than this many blocks more than a stream begins with, they are left out.
 const SPARE: usize = 2;
-/// With so many blocks left when a tick begins, the next ones may come too late.
-const SCARCE: usize = 2;
-/// Blocks that packets which come too late add, at most.
+/// With less than a stream begins with at so many ticks in a row, half a second, the far end's clock is slow or its packets
+/// come later than they did: it is not one that is lost or late.
+const SHORT: u32 = 25;
+/// Blocks that a packet which comes too late adds, at most.
 const MOST: i32 = 10;
 /// The greatest magnitude of A-law that is silence: 72 of 32,256, some 50 dB below speech.
 const QUIET: u8 = 4;
@@ -37,6 +39,8 @@ pub(crate) enum Change {
 pub(crate) struct Slack {
     since: Time,
     least: usize,
+    /// Ticks in a row with less than the depth.
+    short: u32,
     /// Blocks to leave out; less than none: to put in.
     wanted: i32,
     /// What a stream begins with.
@@ -45,15 +49,16 @@ pub(crate) struct Slack {
 
 impl Slack {
     pub fn new(now: Time, depth: usize) -> Slack {
-        Slack { since: now, least: usize::MAX, wanted: 0, depth }
+        Slack { since: now, least: usize::MAX, short: 0, wanted: 0, depth }
     }
 
-    /// So many blocks are left when a tick begins to play; as many as a stream begins with when all is on time.
+    /// So many blocks wait when a tick plays the next one; as many as a stream begins with when all is on time.
     pub fn see(&mut self, now: Time, blocks: usize) {
         self.least = self.least.min(blocks);
-        if blocks <= SCARCE {
-            self.wanted = self.wanted.min(blocks as i32 - self.depth as i32);
-            (self.since, self.least) = (now, usize::MAX);
+        self.short = if blocks < self.depth { self.short + 1 } else { 0 };
+        if self.short >= SHORT {
+            self.wanted = self.wanted.min(-1);
+            (self.since, self.least, self.short) = (now, usize::MAX, 0);
         } else if now.since(self.since) >= WATCH {
             let spare = self.least.saturating_sub(self.depth);
             self.wanted = if spare >= SPARE { spare as i32 } else { self.wanted.min(0) };
@@ -61,9 +66,15 @@ impl Slack {
         }
     }
 
-    /// A packet came after its place was played.
-    pub fn late(&mut self) {
-        self.wanted = (self.wanted.min(0) - 1).max(-MOST);
+    /// A stream begins, with so many blocks before the line: what was played before it may be among them.
+    pub fn begin(&mut self, now: Time, blocks: usize) {
+        (self.since, self.least, self.short) = (now, usize::MAX, 0);
+        self.wanted = blocks.saturating_sub(self.depth) as i32;
+    }
+
+    /// A packet came so many blocks after its place was given up.
+    pub fn late(&mut self, blocks: i32) {
+        self.wanted = self.wanted.min(-blocks.min(MOST));
     }
 
     /// The next block to play.
@@ -110,6 +121,14 @@ mod tests {
     }
 
     #[test]
+    fn what_was_before_a_stream_is_made_up_for_at_its_beginning() {
+        let mut watched = Watched::new();
+        watched.slack.begin(Time::ZERO, DEPTH + 2);
+        let changes = [0x2A, 0xD5, 0xD5, 0xD5].map(|octet| watched.take(octet));
+        assert_eq!(changes, [Change::None, Change::LeaveOut, Change::LeaveOut, Change::None]);
+    }
+
+    #[test]
     fn silence_is_left_out_when_there_was_more_than_enough_for_long() {
         let mut watched = Watched::new();
         watched.see(9, DEPTH + 2);
@@ -123,14 +142,19 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_put_in_at_once_when_little_is_left_or_a_packet_came_too_late() {
+    fn silence_is_put_in_when_less_is_left_for_a_while_or_a_packet_came_too_late() {
         let mut watched = Watched::new();
-        watched.see(1, SCARCE - 1);
-        let changes = [0x2A, 0xD5, 0x55, 0xD5].map(|octet| watched.take(octet));
-        assert_eq!(changes, [Change::None, Change::PutIn, Change::PutIn, Change::None]);
-        watched.slack.late();
+        for _ in 0..100 {
+            watched.slack.see(Time::ZERO, DEPTH - 2);
+            watched.slack.see(Time::ZERO, DEPTH);
+        }
+        assert_eq!(watched.take(0xD5), Change::None, "one that was lost or late, now and then");
+        watched.see(1, DEPTH - 1);
+        let changes = [0x2A, 0xD5, 0x55].map(|octet| watched.take(octet));
+        assert_eq!(changes, [Change::None, Change::PutIn, Change::None]);
+        watched.slack.late(1);
         assert_eq!(watched.take(0xD5), Change::PutIn);
-        (0..50).for_each(|_| watched.slack.late());
+        (0..50).for_each(|late| watched.slack.late(late));
         let put_in = (0..50).filter(|_| watched.take(0xD5) == Change::PutIn).count();
         assert_eq!(put_in, MOST as usize);
     }

@@ -2,7 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used)] // each test file uses its part, and all of it is for tests
 
 use demarc_media::{
-    BLOCK, Channel, ChannelFault, ChannelRead, Core, CoreConfig, PromptLibrary, RtpRemote, Socket,
+    BLOCK, Channel, ChannelFault, ChannelRead, Codec, Core, CoreConfig, PromptLibrary, RtpRemote, Socket,
 };
 use demarc_model::{ChannelNo, LegId, MediaCommand, MediaEvent, Time};
 use std::{
@@ -157,7 +157,20 @@ impl World {
     }
 
     pub fn with(remote: RtpRemote, prompts: PromptLibrary) -> World {
-        let config = CoreConfig { seed: 7, ..CoreConfig::default() };
+        World::made(CoreConfig::default(), remote, prompts)
+    }
+
+    /// The same, joined, where so many blocks more than by default wait before a line.
+    pub fn deeper(blocks: usize, remote: RtpRemote) -> World {
+        let mut config = CoreConfig::default();
+        config.playout_depth += blocks;
+        let mut world = World::made(config, remote, PromptLibrary::new());
+        world.core.command(MediaCommand::Join { a: LINE, b: PHONE });
+        world
+    }
+
+    fn made(config: CoreConfig, remote: RtpRemote, prompts: PromptLibrary) -> World {
+        let config = CoreConfig { seed: 7, ..config };
         let mut core = Core::new(config, Arc::new(prompts));
         let (line, net) = (Line::default(), Net::default());
         let channel = ChannelNo::new(1).unwrap();
@@ -171,6 +184,12 @@ impl World {
         let mut world = World::new(remote);
         world.core.command(MediaCommand::Join { a: LINE, b: PHONE });
         world
+    }
+
+    /// The phone's packets are told of as they come, with [`Core::readable`] and the place that is given back.
+    pub fn watch(&mut self) -> usize {
+        let remote = RtpRemote::new(PEER.parse().unwrap(), Codec::Pcma);
+        self.core.attach_watched(Time::ZERO, PHONE, Box::new(self.net.clone()), remote).unwrap()
     }
 
     /// 20 ms pass; the engine gets its turn only when `ticks`.
