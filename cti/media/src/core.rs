@@ -9,6 +9,7 @@ use crate::{
     hook::{Source, Tap, TapId, Transform},
     leg::{Leg, Port},
     mix::{Conferences, Joined},
+    ports::SeenPeer,
     prompts::PromptLibrary,
     record::{Recorder, Recordings},
     remote::RtpRemote,
@@ -25,7 +26,7 @@ use programs::Programs;
 use std::{
     collections::{BTreeMap, VecDeque},
     hash::{BuildHasher, RandomState},
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
@@ -63,8 +64,8 @@ impl Default for CoreConfig {
 
 /// Octets of a datagram that are looked at; sound of 60 ms with all headers fits.
 pub(crate) const DATAGRAM: usize = 1500;
-/// Addresses of asymmetric peers that wait to be told.
-const ASYMMETRIC: usize = 16;
+/// Peers at shared ports that wait to be told of.
+const SEEN: usize = 16;
 /// A leg that has nothing to do is looked at once in so many ticks.
 const SELDOM: usize = 32;
 
@@ -88,7 +89,7 @@ pub struct Core {
     conferences: Conferences,
     programs: Programs,
     routes: Routes,
-    asymmetric: VecDeque<IpAddr>,
+    seen: VecDeque<SeenPeer>,
 }
 
 impl Core {
@@ -111,7 +112,7 @@ impl Core {
             conferences: Conferences::default(),
             programs: Programs::default(),
             routes: Routes::default(),
-            asymmetric: VecDeque::with_capacity(ASYMMETRIC),
+            seen: VecDeque::with_capacity(SEEN),
         }
     }
 
@@ -189,17 +190,18 @@ impl Core {
         };
         let Some(mut leg) = self.legs[place].take() else { return };
         let peer = leg.peer.and_then(|peer| self.legs[peer].as_deref_mut());
-        let before = leg.shared();
+        let (before, begun) = (leg.shared(), leg.ssrc().is_some());
         leg.datagram(now, from, datagram, peer, &mut self.events);
         let after = leg.shared();
+        if let Some((_, far)) = after.filter(|_| !begun && leg.ssrc().is_some()) {
+            let symmetric = far.is.port() == far.signalled.port();
+            self.note(SeenPeer { ip: far.is.ip(), symmetric });
+        }
         if before != after
             && let (Some((_, before)), Some((_, after))) = (before, after)
         {
             self.routes.remove(port, &before, place);
             self.routes.add(port, &after, place);
-            if after.is.port() != after.signalled.port() {
-                self.note_asymmetric(after.is.ip());
-            }
         }
         self.put_back(place, leg);
     }
@@ -258,22 +260,22 @@ impl Core {
         }
     }
 
-    /// Addresses of peers that do not send from the port at which they hear, once each time it is seen; they are better
-    /// not given a shared port. At most a few wait; what is missed is seen again.
-    pub fn poll_asymmetric(&mut self) -> Option<IpAddr> {
-        self.asymmetric.pop_front()
+    /// Peers whose streams began at shared ports, and from where they come: two that do not send from where they hear are
+    /// better not given one port. At most a few wait; what is missed is seen again.
+    pub fn poll_seen(&mut self) -> Option<SeenPeer> {
+        self.seen.pop_front()
     }
 
-    fn note_asymmetric(&mut self, ip: IpAddr) {
-        if self.asymmetric.len() < ASYMMETRIC && !self.asymmetric.contains(&ip) {
-            self.asymmetric.push_back(ip);
+    fn note(&mut self, peer: SeenPeer) {
+        if self.seen.len() < SEEN && !self.seen.contains(&peer) {
+            self.seen.push_back(peer);
         }
     }
 
     /// A packet that could be for several legs: none of them can be told apart by where it comes from.
     fn note_ambiguous(&mut self, port: SharedPort, from: SocketAddr) {
         if self.routes.find(port, from).len() > 1 {
-            self.note_asymmetric(from.ip());
+            self.note(SeenPeer { ip: from.ip(), symmetric: false });
         }
     }
 

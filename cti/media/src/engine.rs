@@ -4,7 +4,7 @@ use crate::{
     channel::Channel,
     core::{Core, CoreConfig},
     hook::{Source, Tap, TapId, Transform},
-    ports::RtpSocket,
+    ports::{RtpSocket, SeenPeer},
     program::ProgramEnd,
     prompts::PromptLibrary,
     record::{RecordError, Recorder},
@@ -19,7 +19,7 @@ use demarc_board::BearerChannel;
 use demarc_model::{ChannelNo, Digit, LegId, MediaCommand, MediaEvent, StreamReport, Time};
 use std::{
     io,
-    net::{IpAddr, UdpSocket},
+    net::UdpSocket,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
@@ -45,8 +45,8 @@ pub struct EngineConfig {
     pub prompts: Arc<PromptLibrary>,
     /// The directory that recordings are written to; without it, none can be made.
     pub recordings: Option<PathBuf>,
-    /// Where addresses of peers are told that do not send from the port at which they hear; never waited for.
-    pub asymmetric: Option<SyncSender<IpAddr>>,
+    /// Where peers at shared ports are told of, for [`crate::RtpPorts::learn`]; never waited for.
+    pub seen: Option<SyncSender<SeenPeer>>,
 }
 
 impl Default for EngineConfig {
@@ -58,7 +58,7 @@ impl Default for EngineConfig {
             real_time_priority: Some(10),
             prompts: Arc::new(PromptLibrary::default()),
             recordings: None,
-            asymmetric: None,
+            seen: None,
         }
     }
 }
@@ -302,9 +302,9 @@ fn run(
                 return;
             }
             core.tick(now);
-            while let Some(ip) = core.poll_asymmetric() {
+            while let Some(peer) = core.poll_seen() {
                 // A full queue loses it until it is seen again.
-                let _ = config.asymmetric.as_ref().map(|told| told.try_send(ip));
+                let _ = config.seen.as_ref().map(|told| told.try_send(peer));
             }
         }
         ports.flush(&mut core);

@@ -44,7 +44,7 @@ pub use channel::{Channel, ChannelFault, ChannelRead};
 pub use codec::{CodecError, CodecTransform, Decode, Encode, Resample};
 pub use engine::{Engine, EngineConfig, EngineError, EngineHandle};
 pub use hook::{Source, Tap, TapId, Transform, Way};
-pub use ports::{PortsError, RtpPorts, RtpSocket};
+pub use ports::{PortsError, RtpPorts, RtpSocket, SeenPeer};
 pub use program::{ProgramBounds, ProgramEnd, ProgramSound, program};
 pub use prompts::{Prompt, PromptError, PromptLibrary, read_wav};
 pub use quality::{FarEnd, Quality};

@@ -2,7 +2,7 @@
 
 use crate::shared::SharedPort;
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     io,
     net::{IpAddr, SocketAddr, UdpSocket},
     ops::RangeInclusive,
@@ -69,11 +69,31 @@ pub struct RtpPorts {
     next: AtomicU32,
     shared: Vec<SocketAddr>,
     next_shared: AtomicU32,
-    apart: BTreeSet<IpAddr>,
+    peers: BTreeMap<IpAddr, Manner>,
 }
 
-/// Addresses remembered that get ports of their own; with a further one the lowest is forgotten, until it is seen again.
-const APART: usize = 1024;
+/// Addresses of which is remembered from where they send; with a further one the lowest is forgotten, until it is seen again.
+const PEERS: usize = 1024;
+
+/// From where the streams of an address come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    /// Nobody knows yet: one of its calls is at a shared port, and has heard nothing.
+    Trial,
+    /// From where they said that they hear.
+    Symmetric,
+    /// From elsewhere: two of its calls at one port cannot be told apart.
+    Asymmetric,
+}
+
+/// A peer from whose stream something came to a shared port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeenPeer {
+    /// Its address.
+    pub ip: IpAddr,
+    /// Whether it sends from where it hears.
+    pub symmetric: bool,
+}
 
 impl RtpPorts {
     /// Ports of `ip` within `range`; an odd first port is rounded up.
@@ -87,7 +107,7 @@ impl RtpPorts {
             next: AtomicU32::new(0),
             shared: Vec::new(),
             next_shared: AtomicU32::new(0),
-            apart: BTreeSet::new(),
+            peers: BTreeMap::new(),
         }
     }
 
@@ -118,20 +138,39 @@ impl RtpPorts {
         Ok(RtpSocket::Shared(SharedPort(turn as u16), self.shared[turn]))
     }
 
-    /// From now on a peer there gets ports of its own: it does not send from where it hears, so that two of its calls at
-    /// one port could not be told apart.
-    pub fn keep_apart(&mut self, peer: IpAddr) {
-        self.apart.insert(peer);
-        if self.apart.len() > APART {
-            self.apart.pop_first();
+    /// From where a peer sends. Who was once asymmetric stays so: there may be several behind one address.
+    pub fn learn(&mut self, seen: SeenPeer) {
+        let manner = if seen.symmetric { Manner::Symmetric } else { Manner::Asymmetric };
+        let known = self.peers.entry(seen.ip).or_insert(manner);
+        if *known != Manner::Asymmetric {
+            *known = manner;
+        }
+        if self.peers.len() > PEERS {
+            self.peers.pop_first();
         }
     }
 
-    /// The same as [`RtpPorts::next`] for a leg whose peer is there.
-    pub fn next_for(&self, peer: Option<IpAddr>) -> Result<RtpSocket, PortsError> {
-        match peer {
-            Some(ip) if self.apart.contains(&ip) => self.allocate().map(RtpSocket::Own),
-            _ => self.next(),
+    /// The same as [`RtpPorts::next`] for a leg whose peer is there. Of a peer of which nothing is known one leg at a time is at
+    /// a shared port, until [`RtpPorts::learn`] tells of it or [`RtpPorts::left`] ends that: two asymmetric ones that begin at
+    /// once could not be told apart, and both would be silent. The others get ports of their own as long as there are some.
+    pub fn next_for(&mut self, peer: Option<IpAddr>) -> Result<RtpSocket, PortsError> {
+        let Some(ip) = peer.filter(|_| !self.shared.is_empty()) else { return self.next() };
+        match self.peers.get(&ip) {
+            None => {
+                self.peers.insert(ip, Manner::Trial);
+                self.next()
+            }
+            Some(Manner::Symmetric) => self.next(),
+            Some(Manner::Trial | Manner::Asymmetric) => {
+                self.allocate().map_or_else(|_| self.next(), |socket| Ok(RtpSocket::Own(socket)))
+            }
+        }
+    }
+
+    /// A leg of this peer at a shared port is over.
+    pub fn left(&mut self, peer: IpAddr) {
+        if self.peers.get(&peer) == Some(&Manner::Trial) {
+            self.peers.remove(&peer);
         }
     }
 
@@ -172,13 +211,27 @@ mod tests {
     }
 
     #[test]
-    fn peers_that_are_kept_apart_share_no_port() {
-        let mut ports = RtpPorts::new(Ipv4Addr::LOCALHOST.into(), 42_031..=42_039);
+    fn a_peer_shares_ports_once_it_is_known_to_send_from_where_it_hears() {
+        let mut ports = RtpPorts::new(Ipv4Addr::LOCALHOST.into(), 42_031..=42_051);
         let _shared = ports.share(1).unwrap();
-        let peer = |n| Some(IpAddr::from([192, 0, 2, n]));
-        ports.keep_apart(IpAddr::from([192, 0, 2, 1]));
-        let own = |peer| matches!(ports.next_for(peer).unwrap(), RtpSocket::Own(_));
-        assert_eq!([peer(1), peer(2), None].map(own), [true, false, false]);
+        let [a, b, c] = [1, 2, 3].map(|n| IpAddr::from([192, 0, 2, n]));
+        let mut held = Vec::new();
+        let mut own = |ports: &mut RtpPorts, peer: IpAddr| {
+            let socket = ports.next_for(Some(peer)).unwrap();
+            let own = matches!(socket, RtpSocket::Own(_));
+            held.push(socket);
+            own
+        };
+        assert_eq!([a, a, b, b].map(|peer| own(&mut ports, peer)), [false, true, false, true], "on trial");
+        ports.left(a);
+        assert_eq!([a, a].map(|peer| own(&mut ports, peer)), [false, true], "on trial again");
+        ports.learn(SeenPeer { ip: a, symmetric: true });
+        ports.learn(SeenPeer { ip: b, symmetric: false });
+        ports.learn(SeenPeer { ip: b, symmetric: true });
+        ports.left(a);
+        assert_eq!([a, a, b, b].map(|peer| own(&mut ports, peer)), [false, false, true, true]);
+        assert!((0..20).any(|_| !own(&mut ports, c) && !own(&mut ports, c)), "no port is left: it shares");
+        assert!(matches!(ports.next_for(None).unwrap(), RtpSocket::Shared(..)));
     }
 
     #[test]

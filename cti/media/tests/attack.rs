@@ -62,7 +62,7 @@ fn foreign_broken_and_lying_packets_change_nothing_that_is_heard() {
 
 /// Sends rubbish as fast as it can, up to 100,000 packets a second, until told to stop.
 fn flood(to: SocketAddr, stop: &AtomicBool, sent: &AtomicU64) {
-    let attackers: Vec<_> = (2..6).map(|n| UdpSocket::bind(format!("127.0.0.{n}:0")).unwrap()).collect();
+    let attackers: Vec<_> = (1..6).map(|n| UdpSocket::bind(format!("127.0.0.{n}:0")).unwrap()).collect();
     let start = Instant::now();
     let mut count = 0;
     while !stop.load(Ordering::Relaxed) {
@@ -85,6 +85,12 @@ fn a_flood_at_a_calls_port_does_not_harm_the_call() {
     flooded(RtpPorts::new("127.0.0.1".parse().unwrap(), 42_200..=42_300), 0);
 }
 
+/// The flood comes to the port of both legs, and a part of it from the address of the telephones.
+#[test]
+fn a_flood_at_a_shared_port_does_not_harm_the_call() {
+    flooded(RtpPorts::new("127.0.0.1".parse().unwrap(), 42_400..=42_500), 1);
+}
+
 /// A call by ports of which so many are shared; a quarter of the way on, a flood at one of them begins.
 fn flooded(mut ports: RtpPorts, shared: u16) {
     let engine = Engine::spawn(EngineConfig::default(), Box::new(|_| {})).unwrap();
@@ -100,6 +106,8 @@ fn flooded(mut ports: RtpPorts, shared: u16) {
     engine.command(MediaCommand::Join { a: LegId(0), b: LegId(1) }).unwrap();
     engine.stats().unwrap();
     phones[1].set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    // From here on each telephone is known by its port; before, whoever is at its address could be it.
+    phones[1].send_to(&packet(8, 0, 0, 10, &[0xD5; BLOCK]), near[1]).unwrap();
     let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let mut flooder = None;
     let mut heard = Vec::new();

@@ -5,7 +5,7 @@
 mod world;
 
 use demarc_media::{
-    BLOCK, Codec, Core, CoreConfig, PromptLibrary, RtpRemote, SharedPort, Socket, SrtpKey, SrtpKeys,
+    BLOCK, Codec, Core, CoreConfig, Latch, PromptLibrary, RtpRemote, SharedPort, Socket, SrtpKey, SrtpKeys,
     SrtpSocket, SrtpSuite,
 };
 use demarc_model::{LegId, MediaCommand, Time};
@@ -96,6 +96,56 @@ fn calls_of_one_far_end_are_told_apart_by_ssrc_and_never_guessed() {
     (0..3).for_each(|at| arrives(&mut core, at, "192.0.2.1:1000", 11));
     assert!(nets.iter().flatten().all(|net| heard(net).is_empty()));
     assert_eq!(core.snapshot().totals.unrouted, 3);
+}
+
+/// A telephone behind a NAT is known by its signalling's address alone: its own nobody can reach, and its port the router chose.
+#[test]
+fn telephones_behind_a_nat_are_known_by_where_their_signalling_comes_from() {
+    let (mut core, _) = calls(&[]);
+    let nat = "198.51.100.9";
+    let nets: Vec<Net> = (0..4).map(|_| Net::default()).collect();
+    let mut attach = |leg: usize, told: &str, latch| {
+        let remote = RtpRemote { latch, ..RtpRemote::new(told.parse().unwrap(), Codec::Pcma) };
+        core.attach_shared(Time::ZERO, LegId(leg as u64), PORT, Box::new(nets[leg].clone()), remote);
+    };
+    let also = Latch::Also(nat.parse().unwrap());
+    attach(0, "10.0.0.2:4000", also);
+    attach(1, "192.0.2.1:1000", Latch::Signalled);
+    core.command(MediaCommand::Join { a: LegId(0), b: LegId(1) });
+    arrives(&mut core, 0, "203.0.113.5:4000", 66);
+    (0..3).for_each(|at| arrives(&mut core, at, "198.51.100.9:30001", 11));
+    (0..3).for_each(|at| arrives(&mut core, at, "192.0.2.1:1000", 12));
+    assert_eq!((heard(&nets[1]), heard(&nets[0])), (vec![(11, 1000); 3], vec![(12, 30_001); 3]));
+    // Another one behind the same router, while the first one speaks; a third port of the router is nobody's.
+    let mut attach = |leg: usize, told: &str, latch| {
+        let remote = RtpRemote { latch, ..RtpRemote::new(told.parse().unwrap(), Codec::Pcma) };
+        core.attach_shared(Time::ZERO, LegId(leg as u64), PORT, Box::new(nets[leg].clone()), remote);
+    };
+    attach(2, "10.0.0.3:4000", also);
+    attach(3, "192.0.2.1:1002", Latch::Signalled);
+    core.command(MediaCommand::Join { a: LegId(2), b: LegId(3) });
+    for at in 3..6 {
+        arrives(&mut core, at, "198.51.100.9:30001", 11);
+        arrives(&mut core, at, "198.51.100.9:30002", 22);
+        arrives(&mut core, at, "198.51.100.9:30003", 33);
+        arrives(&mut core, at, "192.0.2.1:1002", 44);
+    }
+    assert_eq!((heard(&nets[1]), heard(&nets[3])), (vec![(11, 1000); 6], vec![(22, 1002); 3]));
+    assert_eq!((heard(&nets[0]).len(), heard(&nets[2])), (3, vec![(44, 30_002); 3]));
+}
+
+/// What is told of peers, so that the next calls get ports by which they can be told apart.
+#[test]
+fn it_is_told_once_whether_a_peer_sends_from_where_it_hears() {
+    let (mut core, _) = calls(&[["192.0.2.1:1000", "192.0.2.2:2000"], ["192.0.2.3:1000", "192.0.2.3:1002"]]);
+    for at in 0..3 {
+        arrives(&mut core, at, "192.0.2.1:1000", 11);
+        arrives(&mut core, at, "192.0.2.2:5555", 12);
+        arrives(&mut core, at, "192.0.2.3:6666", 13); // could be for either
+    }
+    let seen = std::iter::from_fn(|| core.poll_seen()).map(|peer| (peer.ip.to_string(), peer.symmetric));
+    let expected = [("192.0.2.1", true), ("192.0.2.2", false), ("192.0.2.3", false)];
+    assert_eq!(seen.collect::<Vec<_>>(), expected.map(|(ip, symmetric)| (ip.to_owned(), symmetric)));
 }
 
 /// SRTP at a shared port: each leg opens its packets with its own keys.

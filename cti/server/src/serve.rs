@@ -17,7 +17,7 @@ use crate::{
 };
 use dahdi_abi::Devices;
 use demarc_call::{Control, Fact};
-use demarc_media::{Engine, EngineConfig, EngineError, EngineHandle, PortsError, RtpPorts};
+use demarc_media::{Engine, EngineConfig, EngineError, EngineHandle, PortsError, RtpPorts, SeenPeer};
 use demarc_model::CallId;
 use demarc_sip::{Endpoint, Network, SrtpPolicy, Trunk, User};
 use demarc_store::{Reader, Store, StoreError};
@@ -108,8 +108,8 @@ pub async fn start(config: &Config, base: &Path, devices: Arc<dyn Devices>) -> R
     let sockets = sip::bind(&config.listeners()).await?;
     let clock = Clock::start();
     let (inputs, receiver) = Inputs::channel();
-    let (asymmetric, peers) = std::sync::mpsc::sync_channel(64);
-    let media = start_media(config, base, &inputs, asymmetric)?;
+    let (seen, peers) = std::sync::mpsc::sync_channel(64);
+    let media = start_media(config, base, &inputs, seen)?;
     let boards = open_boards(config, &*devices, &media)?;
     let (mut store, next_call, reader) = open_store(config)?;
     let mut facts = vec![Fact::Started { version: env!("CARGO_PKG_VERSION").into() }];
@@ -199,12 +199,12 @@ fn start_media(
     config: &Config,
     base: &Path,
     inputs: &Inputs,
-    asymmetric: SyncSender<IpAddr>,
+    seen: SyncSender<SeenPeer>,
 ) -> Result<EngineHandle, ServeError> {
     let library = prompts::load(config, base)?;
     let mut engine = EngineConfig { prompts: Arc::new(library), ..EngineConfig::default() };
     engine.recordings = config.recordings();
-    engine.asymmetric = Some(asymmetric);
+    engine.seen = Some(seen);
     engine.core.silent_after = Duration::from_secs(config.rtp.timeout_seconds.into());
     let inputs = inputs.clone();
     let media = Engine::spawn(engine, Box::new(move |event| inputs.offer(Input::Media(event))))?;
@@ -297,7 +297,7 @@ fn start_sip(
     config: &Config,
     sockets: sip::Sockets,
     shared: &Shared,
-    asymmetric: Receiver<IpAddr>,
+    seen: Receiver<SeenPeer>,
     tasks: &mut tokio::task::JoinSet<()>,
 ) -> Result<SipSide, ServeError> {
     let (commands, receiver) = command_queue();
@@ -322,7 +322,7 @@ fn start_sip(
         commands: receiver,
         stats,
         trunks,
-        asymmetric,
+        seen,
         policies: sip::Policies::new(config),
     };
     tasks.spawn(task.run());

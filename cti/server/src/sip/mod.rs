@@ -13,7 +13,7 @@ use crate::{
     status::TrunkState,
 };
 use demarc_call::AgentEvent;
-use demarc_media::{Direction, Latch, Rtcp, RtpPorts, RtpRemote, RtpSocket};
+use demarc_media::{Direction, Latch, Rtcp, RtpPorts, RtpRemote, RtpSocket, SeenPeer};
 use demarc_model::{AgentId, Cause, Destination, LegCommand, LegEvent, LegId, Number, Origin};
 use demarc_sip::{
     Codec, Endpoint, Invite, MediaDescription, Negotiated, Output, Registration, SessionEvent, SessionId,
@@ -54,8 +54,8 @@ pub struct SipTask {
     pub commands: CommandQueue,
     /// Where the counters are published.
     pub stats: watch::Sender<Stats>,
-    /// Peers that do not send from where they hear, as the media engine sees them.
-    pub asymmetric: Receiver<IpAddr>,
+    /// Peers at shared ports, as the media engine sees them.
+    pub seen: Receiver<SeenPeer>,
     /// From where the sound of each peer is taken.
     pub policies: Policies,
     /// Where the trunks' registrations are published, by name.
@@ -71,6 +71,8 @@ struct SipLeg {
     nat: Nat,
     /// Its RTP socket, until the peer's address is known and the media engine gets it.
     socket: Option<RtpSocket>,
+    /// The peer, where it is at a shared port.
+    shares: Option<IpAddr>,
     /// The peer wants to hear nothing (RFC 3264 8.4).
     held: bool,
 }
@@ -233,7 +235,9 @@ impl Running {
     /// Whether the media engine has had the leg.
     fn forget(&mut self, session: SessionId, leg: LegId) -> bool {
         self.legs.remove(&leg);
-        self.sessions.remove(&session).is_some_and(|leg| leg.socket.is_none())
+        let Some(leg) = self.sessions.remove(&session) else { return false };
+        leg.shares.into_iter().for_each(|peer| self.task.rtp.left(peer));
+        leg.socket.is_none()
     }
 
     async fn offered(
@@ -265,6 +269,7 @@ impl Running {
             // The peer wants our offer: nothing is sent until its answer is there.
             None => nowhere(),
             Some(Err(_)) => {
+                state.shares.into_iter().for_each(|peer| self.task.rtp.left(peer));
                 let (cause, now) = (Cause::BEARER_NOT_IMPLEMENTED, self.task.clock.now());
                 self.task.endpoint.reject(now, session, 488, Some(cause));
                 return self.task.control.send(Input::Refused { leg, origin, to, from, cause }).await;
@@ -283,15 +288,16 @@ impl Running {
     /// A port for the leg and our description of it; `None` when all ports are in use.
     /// Behind a NAT it is one of its own, because where packets will come from is not known.
     fn open_leg(&mut self, leg: LegId, nat: Nat, peer: Option<IpAddr>, moved: bool) -> Option<SipLeg> {
-        while let Ok(peer) = self.task.asymmetric.try_recv() {
-            self.task.rtp.keep_apart(peer);
+        while let Ok(seen) = self.task.seen.try_recv() {
+            self.task.rtp.learn(seen);
         }
-        let rtp = &self.task.rtp;
+        let rtp = &mut self.task.rtp;
         let own = moved || nat == Nat::Any;
         let socket = if own { rtp.allocate().map(RtpSocket::Own) } else { rtp.next_for(peer) };
         let socket = socket.inspect_err(|error| tracing::warn!(%error, "no RTP port")).ok()?;
         let ours = MediaDescription::new(socket.local_addr().ok()?);
-        Some(SipLeg { leg, ours, nat, socket: Some(socket), held: false })
+        let shares = peer.filter(|_| matches!(socket, RtpSocket::Shared(..)));
+        Some(SipLeg { leg, ours, nat, socket: Some(socket), shares, held: false })
     }
 
     async fn command(&mut self, leg: LegId, command: LegCommand) {
