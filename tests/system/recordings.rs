@@ -152,6 +152,9 @@ fn a_call_is_masked_recorded_twice_and_hung_up_by_command() {
     office.pass(25);
     office.demarc.command(&["record", &id, "stop"]);
     assert_eq!(office.demarc.try_command(&["record", &id, "mask"]).status.code(), Some(1));
+    eventually("the first one is complete", || {
+        (office.demarc.metric("demarc_recordings_total") == 1.0).then_some(())
+    });
     let again = office.demarc.command(&["record", &id, "start"]);
     assert_eq!(again["recording"]["file"], format!("call-{id}-2.wav"));
     office.pass(50);
