@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-.PHONY: help demo test test-kernel probe bench check packages packages-demo packages-kernel
+.PHONY: help demo soak test test-kernel probe bench check packages packages-demo packages-kernel
 
 # What the build and the demo need, and what the peers of the tests need besides.
 BUILD := gcc libc6-dev make libopus-dev pkg-config
@@ -17,6 +17,7 @@ help:
 	@echo "make test    install what the tests need, build, run all tests"
 	@echo "make test-kernel   only the tests on the genuine DAHDI kernel, in a virtual machine (part of make test)"
 	@echo "make probe   ask the simulator what the kernel's driver is asked"
+	@echo "make soak    sixty calls on two spans for ten minutes in real time, every octet compared"
 	@echo "make check   formatting and lints"
 	@echo "make bench   measure the hot paths"
 
@@ -56,6 +57,11 @@ bench: packages-demo
 	cargo run --release --locked -p demarc-media --example conference_load
 	cargo bench --locked -p demarc-dsp --bench detectors
 	cargo bench --locked -p hw-sim --bench sim
+
+# It says how late it was itself: on a busy machine that is what is heard.
+soak: packages-demo
+	cargo build --locked --bins -p hw-sim
+	DEMARC_TEST_BINARIES=$${CARGO_TARGET_DIR:-target}/debug cargo run --locked -p demarc-media --example soak -- 10
 
 check:
 	cargo fmt --all -- --check
