@@ -74,6 +74,7 @@ pub fn judge(
     world: &World,
     elapsed: Duration,
 ) -> Result<Verdict, DemoError> {
+    let busy = busy_channels(world)?;
     let records = crate::show::fetch(&world.console(), "cdr?limit=1000")?;
     let record_of = |outcome: &Outcome| {
         let rows = records.as_array().map_or(&[][..], Vec::as_slice);
@@ -86,7 +87,7 @@ pub fn judge(
         two_way_audio_ok: 0,
         frames_lost: 0,
         call_records: 0,
-        channels_left_busy: busy_at_exchange + busy_channels(world)?,
+        channels_left_busy: busy_at_exchange + busy,
         seconds: (elapsed.as_secs_f64() * 10.0).round() / 10.0,
     };
     for outcome in &outcomes {
@@ -109,14 +110,17 @@ fn chose_two(record: &Value) -> bool {
     record["menu_choices"].as_array().is_some_and(|choices| choices.len() == 1 && choices[0]["digits"] == "2")
 }
 
-/// The daemon's own count, once it has settled.
+/// The daemon's own count, once it has no call left: their records are written then.
 fn busy_channels(world: &World) -> Result<usize, DemoError> {
+    let count = |what: &str, counts: fn(&Value) -> bool| {
+        let rows = crate::show::fetch(&world.console(), what)?;
+        Ok::<_, DemoError>(rows.as_array().map_or(0, |rows| rows.iter().filter(|row| counts(row)).count()))
+    };
     let limit = Instant::now() + FREE_LIMIT;
     loop {
-        let channels = crate::show::fetch(&world.console(), "channels")?;
-        let busy =
-            channels.as_array().map_or(0, |rows| rows.iter().filter(|row| row["state"] != "idle").count());
-        if busy == 0 || Instant::now() > limit {
+        let calls = count("calls", |_| true)?;
+        let busy = count("channels", |row| row["state"] != "idle")?;
+        if calls + busy == 0 || Instant::now() > limit {
             return Ok(busy);
         }
         std::thread::sleep(Duration::from_millis(50));
