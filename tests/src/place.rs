@@ -3,6 +3,7 @@
 use nix::fcntl::{Flock, FlockArg};
 use std::{
     fs::File,
+    io::{Read, Seek, Write},
     net::{TcpListener, UdpSocket},
     path::{Path, PathBuf},
     process::Command,
@@ -103,6 +104,7 @@ pub fn lock(name: &str) -> Flock<File> {
     let file = File::options()
         .create(true)
         .truncate(false)
+        .read(true)
         .write(true)
         .open(dir.join(format!("{name}.lock")))
         .expect("target is writable");
@@ -114,15 +116,21 @@ pub fn real_time() -> Flock<File> {
     lock("real-time")
 }
 
-/// A TCP and UDP port of 127.0.0.1 that is free now.
+/// A TCP and UDP port of 127.0.0.1 that is free now, and that no test gets for long: they are given in turn. The kernel
+/// gives none of them, as they are below the ephemeral range.
 pub fn free_port() -> u16 {
-    loop {
-        let tcp = TcpListener::bind("127.0.0.1:0").expect("127.0.0.1 has a free port");
-        let port = tcp.local_addr().expect("it is bound").port();
-        if UdpSocket::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
+    const PORTS: std::ops::Range<u16> = 30_300..32_700;
+    let mut turn = lock("port");
+    let mut text = String::new();
+    turn.read_to_string(&mut text).expect("it is readable");
+    let last = text.trim().parse().unwrap_or(PORTS.start);
+    let free = |port: &u16| {
+        TcpListener::bind(("127.0.0.1", *port)).is_ok() && UdpSocket::bind(("127.0.0.1", *port)).is_ok()
+    };
+    let mut next = (last + 1..PORTS.end).chain(PORTS);
+    let port = next.find(free).expect("127.0.0.1 has a free port");
+    turn.rewind().and_then(|()| writeln!(turn, "{port}")).expect("it is writable");
+    port
 }
 
 /// The first of a hundred and one UDP ports below the ephemeral range, another hundred for each test process.

@@ -65,7 +65,7 @@ pub fn file(dir: &Path, name: &str, octets: &[u8]) -> PathBuf {
 }
 
 /// What became of a sound on its way.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// Octets that arrived in their place.
     pub intact: usize,
@@ -73,18 +73,11 @@ pub struct Arrival {
     pub missing: usize,
     /// Octets that arrived between them and were never sent.
     pub added: usize,
-    /// Octets of silence that were left out, or put in, whole stretches of it: the delay before a line follows what comes.
-    pub silence: usize,
 }
 
 impl Arrival {
     /// True where every octet arrived, with nothing in between.
     pub fn whole(&self) -> bool {
-        self.unharmed() && self.silence == 0
-    }
-
-    /// True where at most silence is shorter or longer than it was.
-    pub fn unharmed(&self) -> bool {
         self.missing == 0 && self.added == 0
     }
 }
@@ -95,21 +88,15 @@ const PROBE: usize = 400;
 /// Looks for `sent` in `received`: aligns on its first octets that are not silence, then follows octet by octet and
 /// finds its place again after each loss.
 pub fn arrival(sent: &[u8], received: &[u8]) -> Arrival {
-    let mut result = Arrival::default();
+    let mut result = Arrival { intact: 0, missing: 0, added: 0 };
     let (mut at_sent, mut at_received) = (0, 0);
     while at_sent < sent.len() {
         let Some((skip_sent, skip_received)) = realign(&sent[at_sent..], received, at_received) else {
             result.missing += sent.len() - at_sent;
             break;
         };
-        if quiet(&sent[at_sent..][..skip_sent]) {
-            result.silence += skip_sent;
-        } else {
-            result.missing += skip_sent;
-        }
-        if quiet(&received[at_received..][..skip_received]) {
-            result.silence += if result.intact > 0 { skip_received } else { 0 };
-        } else if result.intact > 0 {
+        result.missing += skip_sent;
+        if result.intact > 0 {
             result.added += skip_received;
         }
         at_sent += skip_sent;
@@ -120,11 +107,6 @@ pub fn arrival(sent: &[u8], received: &[u8]) -> Arrival {
         at_received += same;
     }
     result
-}
-
-/// Silence is what Demarc takes for it: some 50 dB below speech.
-fn quiet(octets: &[u8]) -> bool {
-    octets.iter().all(|octet| (octet ^ SILENCE) & 0x7f <= 4)
 }
 
 fn common(a: &[u8], b: &[u8]) -> usize {
@@ -204,40 +186,25 @@ mod tests {
     fn a_sound_that_arrives_late_is_whole() {
         let sent = noise(8000);
         let received = [vec![SILENCE; 777], sent.clone(), vec![SILENCE; 50]].concat();
-        assert_eq!(arrival(&sent, &received), Arrival { intact: 8000, missing: 0, added: 0, silence: 0 });
+        assert_eq!(arrival(&sent, &received), Arrival { intact: 8000, missing: 0, added: 0 });
     }
 
     #[test]
     fn a_lost_block_is_counted() {
         let sent = noise(8000);
         let received = [&[SILENCE; 100], &sent[..1600], &sent[1760..]].concat();
-        assert_eq!(arrival(&sent, &received), Arrival { intact: 7840, missing: 160, added: 0, silence: 0 });
+        assert_eq!(arrival(&sent, &received), Arrival { intact: 7840, missing: 160, added: 0 });
     }
 
     #[test]
     fn an_inserted_block_is_counted() {
         let sent = noise(8000);
-        let received = [&sent[..1600], &[7; 160], &sent[1600..]].concat();
-        assert_eq!(arrival(&sent, &received), Arrival { intact: 8000, missing: 0, added: 160, silence: 0 });
-    }
-
-    #[test]
-    fn silence_may_be_longer_and_shorter() {
-        let (first, second) = (noise(4000), noise(9000)[5000..].to_vec());
-        let with = |silence: usize| [&first[..], &vec![SILENCE ^ 3; silence], &second].concat();
-        let changed = Arrival { intact: 8320, missing: 0, added: 0, silence: 160 };
-        assert_eq!(
-            [arrival(&with(480), &with(320)), arrival(&with(320), &with(480))],
-            [changed.clone(), changed]
-        );
-        assert_eq!(arrival(&with(320), &with(320)).silence, 0);
+        let received = [&sent[..1600], &[SILENCE; 160], &sent[1600..]].concat();
+        assert_eq!(arrival(&sent, &received), Arrival { intact: 8000, missing: 0, added: 160 });
     }
 
     #[test]
     fn another_sound_is_missing_altogether() {
-        assert_eq!(
-            arrival(&noise(1000), &[SILENCE; 4000]),
-            Arrival { intact: 0, missing: 1000, added: 0, silence: 0 }
-        );
+        assert_eq!(arrival(&noise(1000), &[SILENCE; 4000]), Arrival { intact: 0, missing: 1000, added: 0 });
     }
 }

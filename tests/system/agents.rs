@@ -150,7 +150,7 @@ fn a_caller_who_presses_two_talks_with_an_agent() {
     let begun = arrival(&said_by_agents()[..first_seconds], &from_agent);
     assert!(begun.intact > first_seconds / 2, "baresip speaks: {begun:?}");
     let to_caller = arrival(&from_agent[..first_seconds], &centre.heard("a"));
-    assert!(to_caller.unharmed(), "to the caller: {to_caller:?}");
+    assert!(to_caller.whole(), "to the caller: {to_caller:?}");
     assert!(!agent.heard().is_empty(), "the agent's telephone has played it");
 
     let records = centre.close(1);

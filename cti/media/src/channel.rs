@@ -332,7 +332,7 @@ impl ChannelPort {
         if !self.running && begins && self.fifo.len() >= BLOCK {
             self.running = true;
             if !self.fixed {
-                self.slack.begin(now, self.ahead() / BLOCK);
+                self.slack.begin(now);
             }
         }
         let mut block = [0; BLOCK];

@@ -66,10 +66,9 @@ impl Slack {
         }
     }
 
-    /// A stream begins, with so many blocks before the line: what was played before it may be among them.
-    pub fn begin(&mut self, now: Time, blocks: usize) {
-        (self.since, self.least, self.short) = (now, usize::MAX, 0);
-        self.wanted = blocks.saturating_sub(self.depth) as i32;
+    /// A stream begins: what waited before it says nothing about it.
+    pub fn begin(&mut self, now: Time) {
+        (self.since, self.least, self.short, self.wanted) = (now, usize::MAX, 0, 0);
     }
 
     /// A packet came so many blocks after its place was given up.
@@ -121,11 +120,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_before_a_stream_is_made_up_for_at_its_beginning() {
+    fn what_waited_before_a_stream_leaves_nothing_of_it_out() {
         let mut watched = Watched::new();
-        watched.slack.begin(Time::ZERO, DEPTH + 2);
-        let changes = [0x2A, 0xD5, 0xD5, 0xD5].map(|octet| watched.take(octet));
-        assert_eq!(changes, [Change::None, Change::LeaveOut, Change::LeaveOut, Change::None]);
+        watched.see(11, DEPTH + 2);
+        watched.slack.begin(Time::from_millis(watched.at));
+        assert_eq!(watched.take(0xD5), Change::None);
     }
 
     #[test]

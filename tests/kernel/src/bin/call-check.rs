@@ -11,7 +11,7 @@ use demarc_tests::{
     rtp::Phones,
     sipp::{Call, Sipp},
     sound::{self, arrival},
-    world::{Demarc, World},
+    world::{BOTH_WAYS, Demarc, World},
 };
 use serde_json::json;
 use std::{
@@ -20,17 +20,6 @@ use std::{
     path::Path,
     process::{Command, ExitCode},
 };
-
-const ROUTES: &str = r#"
-[[route]]
-from = "group:pstn"
-number = "7*"
-to = ["trunk:carrier"]
-[[route]]
-from = "trunk:carrier"
-number = "8*"
-to = ["group:pstn"]
-"#;
 
 /// What is still on its way after the last octet was handed over: the drivers' queues and a jitter buffer.
 const DRAIN_PACKETS: usize = 75;
@@ -86,7 +75,7 @@ fn open() -> Office {
     std::fs::remove_dir(world.devices()).expect("it is empty");
     symlink("/dev/dahdi", world.devices()).expect("the directory is writable");
     let mut exchange = world.exchange(Side::Network);
-    let demarc = world.demarc(ROUTES);
+    let demarc = world.demarc(BOTH_WAYS);
     exchange.wait_link();
     Office { world, exchange, demarc }
 }
