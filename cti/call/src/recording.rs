@@ -101,19 +101,26 @@ impl Control {
         match event {
             MediaEvent::Recorded { file, millis, sha256, lost_millis, .. } => {
                 let Some(call) = recorded_call(&file) else { return };
-                let live = self.calls.get_mut(&call).map(|c| &mut c.recordings.live);
-                if let Some(live) = live.filter(|live| live.as_ref().is_some_and(|l| l.file == file)) {
-                    *live = None;
-                }
+                self.recording_over(call, &file);
                 let recording = Recording { file, millis, sha256, lost_millis };
                 self.fact(Fact::Recorded { call, recording });
             }
-            MediaEvent::RecordingFailed { file, why, .. } => {
-                if let Some(call) = recorded_call(&file) {
-                    self.fact(Fact::RecordingFailed { call, file, why });
+            MediaEvent::RecordingFailed { file, over, why, .. } => {
+                let Some(call) = recorded_call(&file) else { return };
+                if over {
+                    self.recording_over(call, &file);
                 }
+                self.fact(Fact::RecordingFailed { call, file, why });
             }
             _ => {}
+        }
+    }
+
+    /// Nothing more comes to a file: the next recording of its call can begin, unless it has.
+    fn recording_over(&mut self, call: CallId, file: &str) {
+        let live = self.calls.get_mut(&call).map(|c| &mut c.recordings.live);
+        if let Some(live) = live.filter(|live| live.as_ref().is_some_and(|l| l.file == file)) {
+            *live = None;
         }
     }
 }

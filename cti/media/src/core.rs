@@ -483,7 +483,10 @@ impl Core {
         }
         match self.recordings.begin(leg, &file) {
             Ok(tap) => self.add_tap(leg, Recordings::TAP, tap),
-            Err(why) => self.events.push_back(MediaEvent::RecordingFailed { leg, file, why: why.into() }),
+            Err(why) => {
+                let (over, why) = (true, why.into());
+                self.events.push_back(MediaEvent::RecordingFailed { leg, file, over, why });
+            }
         }
     }
 

@@ -257,10 +257,31 @@ fn a_full_disk_ends_the_recording_and_not_the_call() {
     let said = speech(200);
     talk(&mut world, None, 0, &said, &said);
     let event = ended(&mut world);
-    let MediaEvent::RecordingFailed { leg: LINE, why, .. } = &event else { panic!("{event:?}") };
+    let MediaEvent::RecordingFailed { leg: LINE, over: false, why, .. } = &event else {
+        panic!("{event:?}")
+    };
     assert!(why.contains("No space left"), "{why}");
     world.steps(10);
     assert!(contains(&world.line.heard(), &said[..190].concat()), "the call goes on");
+}
+
+#[test]
+fn a_recording_that_could_not_begin_is_over_and_the_next_one_can() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut world = world(directory.path());
+    fs::remove_dir(directory.path()).unwrap();
+    begin(&mut world);
+    let event = ended(&mut world);
+    assert!(matches!(event, MediaEvent::RecordingFailed { leg: LINE, over: true, .. }), "{event:?}");
+    fs::create_dir(directory.path()).unwrap();
+    world.core.command(MediaCommand::Record { leg: LINE, file: "call-1-2.wav".into() });
+    let said = speech(50);
+    talk(&mut world, None, 0, &said, &said);
+    world.core.detach(LINE);
+    let event = ended(&mut world);
+    let MediaEvent::Recorded { file, .. } = &event else { panic!("the first one is told of twice: {event:?}") };
+    assert_eq!(file, "call-1-2.wav");
+    assert!(contains(&sides(&directory.path().join(file))[0], &said[..40].concat()));
 }
 
 #[test]
@@ -269,7 +290,7 @@ fn only_plain_names_are_recorded_to_and_only_where_a_directory_is_configured() {
     let mut world = world(directory.path());
     for file in ["../x.wav", "/tmp/x.wav", "", ".hidden"] {
         world.core.command(MediaCommand::Record { leg: LINE, file: file.into() });
-        assert!(matches!(ended(&mut world), MediaEvent::RecordingFailed { .. }), "{file}");
+        assert!(matches!(ended(&mut world), MediaEvent::RecordingFailed { over: true, .. }), "{file}");
     }
     let mut bare = World::joined(RtpRemote::new(PEER.parse().unwrap(), Codec::Pcma));
     begin(&mut bare);

@@ -231,6 +231,8 @@ pub enum MediaEvent {
         leg: LegId,
         /// The file's name.
         file: String,
+        /// Nothing more will come to it; otherwise it goes on once that is possible.
+        over: bool,
         /// What the system said.
         why: String,
     },

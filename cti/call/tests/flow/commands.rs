@@ -75,6 +75,20 @@ fn a_call_is_recorded_any_number_of_times_each_in_a_file_of_its_own() {
 }
 
 #[test]
+fn after_a_recording_that_failed_for_good_the_next_one_can_begin() {
+    let mut bench = talking();
+    record(&mut bench, RecordAction::Start).unwrap();
+    let mut fails = |file: &str, over| {
+        let failed = MediaEvent::RecordingFailed { leg: A, file: file.into(), over, why: "full".into() };
+        bench.control.handle_media(bench.now(), failed);
+        record(&mut bench, RecordAction::Start)
+    };
+    assert!(refused(fails("call-1.wav", false)), "it goes on once there is room");
+    assert_eq!(fails("call-1.wav", true).unwrap(), [begins("call-1-2.wav")]);
+    assert!(refused(fails("call-1.wav", true)), "the second one has not failed");
+}
+
+#[test]
 fn the_calls_of_a_route_are_recorded_as_the_plan_says() {
     let recording = |format| Some(RecordPlan { format, ..RecordPlan::default() });
     for (record, format, begun) in [

@@ -5,7 +5,7 @@ use demarc_model::{LegId, MediaEvent};
 use rtrb::Consumer;
 use std::{
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::Ordering,
@@ -27,10 +27,10 @@ pub(super) struct Job {
     pub shared: Arc<Shared>,
 }
 
-/// A recording on its way. Without a stream it could not be begun, and what comes is thrown away.
+/// A recording on its way.
 struct Recording {
     job: Job,
-    stream: Option<Stream>,
+    stream: Stream,
     /// A failure was told; one is enough.
     failed: bool,
 }
@@ -85,11 +85,10 @@ impl Writer {
     }
 
     fn open(&mut self, job: Job) {
-        let created = Stream::create(&job.path);
-        if let Err(error) = &created {
-            self.failed(job.leg, &job.path, error);
+        match Stream::create(&job.path) {
+            Ok(stream) => self.recordings.push(Recording { job, stream, failed: false }),
+            Err(error) => failed(&self.events, job.leg, &job.path, true, &error),
         }
-        self.recordings.push(Recording { job, failed: created.is_err(), stream: created.ok() });
     }
 
     fn turn(&mut self) {
@@ -108,18 +107,13 @@ impl Writer {
             }
             !last
         });
-        failures.iter().for_each(|(leg, path, error)| self.failed(*leg, path, error));
+        failures.iter().for_each(|(leg, path, error)| failed(&self.events, *leg, path, false, error));
         for (leg, path, given) in ended {
             match &self.finisher {
                 Some((finished, _)) => drop(finished.send((leg, path, given))),
                 None => finish(&self.events, leg, path, given),
             }
         }
-    }
-
-    fn failed(&self, leg: LegId, path: &std::path::Path, error: &io::Error) {
-        let event = MediaEvent::RecordingFailed { leg, file: name(path), why: error.to_string() };
-        let _ = self.events.try_send(event); // nobody listens any more
     }
 }
 
@@ -128,32 +122,29 @@ impl Recording {
         let waiting = self.job.ring.slots();
         let Ok(chunk) = self.job.ring.read_chunk(waiting) else { return Ok(()) };
         let (first, second) = chunk.as_slices();
-        let written = match &mut self.stream {
-            Some(stream) => {
-                let written = stream.write(first).and_then(|()| stream.write(second));
-                if last { written.and_then(|()| stream.end()) } else { written }
-            }
-            None => Ok(()),
-        };
+        let written = self.stream.write(first).and_then(|()| self.stream.write(second));
         chunk.commit_all();
-        written
+        if last { written.and_then(|()| self.stream.end()) } else { written }
     }
 }
 
-fn name(path: &std::path::Path) -> String {
+fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn failed(events: &SyncSender<MediaEvent>, leg: LegId, path: &Path, over: bool, error: &io::Error) {
+    let event = MediaEvent::RecordingFailed { leg, file: name(path), over, why: error.to_string() };
+    let _ = events.try_send(event); // nobody listens any more
 }
 
 /// What was written before a failure is a recording too.
 fn finish(events: &SyncSender<MediaEvent>, leg: LegId, path: PathBuf, given: u64) {
-    let file = name(&path);
-    let event = match files::finish(&path) {
-        Ok(done) => {
-            let millis = done.length.as_millis() as u64;
-            let lost_millis = (given * 20).saturating_sub(millis);
-            MediaEvent::Recorded { leg, file, millis, sha256: done.sha256, lost_millis }
-        }
-        Err(error) => MediaEvent::RecordingFailed { leg, file, why: error.to_string() },
+    let done = match files::finish(&path) {
+        Ok(done) => done,
+        Err(error) => return failed(events, leg, &path, true, &error),
     };
+    let millis = done.length.as_millis() as u64;
+    let lost_millis = (given * 20).saturating_sub(millis);
+    let event = MediaEvent::Recorded { leg, file: name(&path), millis, sha256: done.sha256, lost_millis };
     let _ = events.try_send(event);
 }
