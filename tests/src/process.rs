@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -33,6 +34,8 @@ pub struct Process {
     child: Child,
     stdin: Option<ChildStdin>,
     output: Arc<Output>,
+    /// Takes standard output, to its end.
+    reader: JoinHandle<()>,
     errors: Arc<Output>,
     log: PathBuf,
 }
@@ -46,10 +49,10 @@ impl Process {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{name}: {command:?}: {error}"));
         let log = logs.join(format!("{name}.out"));
-        let output = follow(child.stdout.take().expect("piped"), &log);
-        let errors = follow(child.stderr.take().expect("piped"), &log.with_extension("err"));
+        let (output, reader) = follow(child.stdout.take().expect("piped"), &log);
+        let (errors, _) = follow(child.stderr.take().expect("piped"), &log.with_extension("err"));
         let stdin = child.stdin.take();
-        Self { name: name.to_owned(), child, stdin, output, errors, log }
+        Self { name: name.to_owned(), child, stdin, output, reader, errors, log }
     }
 
     /// Writes one line to its standard input.
@@ -65,7 +68,9 @@ impl Process {
     pub fn wait<T>(&mut self, what: &str, mut find: impl FnMut(&[String]) -> Option<T>) -> T {
         let end = Instant::now() + PATIENCE;
         loop {
-            let ended = self.child.try_wait().expect("it is our child");
+            // What it wrote at last may still be on its way when it has ended.
+            let all_read = self.reader.is_finished();
+            let ended = self.child.try_wait().expect("it is our child").filter(|_| all_read);
             let lines = self.output.lines.lock().expect("no reader panics");
             if let Some(found) = find(&lines) {
                 return found;
@@ -175,11 +180,11 @@ impl Drop for Process {
 }
 
 /// Copies a stream to a file and into lines, on a thread that ends with the stream.
-fn follow(stream: impl Read + Send + 'static, log: &Path) -> Arc<Output> {
+fn follow(stream: impl Read + Send + 'static, log: &Path) -> (Arc<Output>, JoinHandle<()>) {
     let output = Arc::new(Output::default());
     let mut file = File::create(log).expect("the log directory is writable");
     let kept = Arc::clone(&output);
-    std::thread::spawn(move || {
+    let reader = std::thread::spawn(move || {
         let mut reader = BufReader::new(stream);
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
@@ -188,5 +193,20 @@ fn follow(stream: impl Read + Send + 'static, log: &Path) -> Arc<Output> {
             line.clear();
         }
     });
-    output
+    (output, reader)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_wrote_last_is_heard_after_its_end() {
+        let mut command = Command::new("seq");
+        command.arg("50000");
+        let logs = tempfile::tempdir().expect("a directory");
+        let mut process = Process::start("seq", &mut command, logs.path());
+        process.wait("the last number", |lines| lines.last().filter(|line| *line == "50000").cloned());
+        assert!(process.finish().success());
+    }
 }

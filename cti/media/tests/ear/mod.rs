@@ -30,16 +30,16 @@ pub fn packet(end: u64, number: u64) -> [u8; 12 + BLOCK] {
 
 /// Follows what one end of a call says. Blocks on a line begin anywhere in those that are read.
 pub struct Ear {
-    end: u64,
-    next: u64,
+    /// Whose sound it follows.
+    pub end: u64,
+    /// The number of the block that it waits for.
+    pub next: u64,
     /// Blocks that came as they were said.
     pub heard: u64,
     /// Blocks that never came.
     pub lost: u64,
     /// Blocks that nobody said, once the first one had come.
     pub strange: u64,
-    /// Those since the last block that came as it was said: silence, when all was said.
-    since: u64,
     place: usize,
     last: [u8; 2 * BLOCK],
 }
@@ -47,7 +47,7 @@ pub struct Ear {
 impl Ear {
     /// One that listens to this end.
     pub fn new(end: u64) -> Ear {
-        Ear { end, next: 0, heard: 0, lost: 0, strange: 0, since: 0, place: 0, last: [0; 2 * BLOCK] }
+        Ear { end, next: 0, heard: 0, lost: 0, strange: 0, place: 0, last: [0; 2 * BLOCK] }
     }
 
     /// The next 20 ms.
@@ -55,7 +55,7 @@ impl Ear {
         self.last.copy_within(BLOCK.., 0);
         self.last[BLOCK..].copy_from_slice(octets);
         if self.last[self.place..self.place + BLOCK] == block(self.end, self.next) {
-            (self.heard, self.next, self.since) = (self.heard + 1, self.next + 1, 0);
+            (self.heard, self.next) = (self.heard + 1, self.next + 1);
             return;
         }
         let furthest = if self.heard > 0 { SKIPPED } else { 0 };
@@ -67,14 +67,8 @@ impl Ear {
         if let Some((number, place)) = found {
             self.lost += number - self.next;
             (self.heard, self.next, self.place) = (self.heard + 1, number + 1, place);
-            self.since = 0;
         } else if self.heard > 0 {
-            (self.strange, self.since) = (self.strange + 1, self.since + 1);
+            self.strange += 1;
         }
-    }
-
-    /// What nobody said before the last of so many blocks.
-    pub fn strange_before(&self, last: u64) -> u64 {
-        self.strange - if self.next >= last { self.since } else { 0 }
     }
 }

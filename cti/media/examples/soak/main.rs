@@ -1,0 +1,214 @@
+//! Sixty calls between two spans and RTP in real time: the engine on device files that `hw-sim` serves, every octet compared.
+//! `cargo run --release -p demarc-media --example soak -- MINUTES [--json]`. It runs as root, or where device files may be
+//! mounted. The exit status is the verdict: 0 good, 1 not good, 3 not valid, as this program was late itself.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)] // a report is what it is for
+
+#[path = "../../tests/ear/mod.rs"]
+mod ear;
+mod far;
+
+use demarc_board::{BearerChannel, KernelDevices};
+use demarc_media::{Codec, Engine, EngineConfig, EngineHandle, RtpPorts, RtpRemote, Totals};
+use demarc_model::{ChannelNo, LegId, MediaCommand};
+use demarc_tests::{place, process::Process};
+use far::{Failure, Heard};
+use std::{
+    net::Ipv4Addr,
+    path::Path,
+    process::{Command, ExitCode, Stdio},
+    time::Duration,
+};
+
+/// Spans 1 and 3 are the near ends of cables to spans 2 and 4.
+const BOARDS: &str =
+    "[[span]]\n[[span]]\n[[span]]\n[[span]]\n[[cable]]\nfrom = 1\nto = 2\n[[cable]]\nfrom = 3\nto = 4\n";
+/// `SCHED_FIFO` of the simulator, above the engine's: a kernel's driver moves sound in interrupts, before any thread runs.
+const BOARD_PRIORITY: &str = "20";
+/// Of the far ends, below the engine's: they take no time from it.
+const FAR_PRIORITY: &str = "9";
+/// The exit status where nothing is proven.
+const NOT_VALID: u8 = 3;
+
+/// The near channels of all calls.
+fn numbers() -> Vec<u16> {
+    (1..=31).chain(63..=93).filter(|number| number % 62 != 16).collect()
+}
+
+/// Whether processes may have real-time priority.
+fn permitted() -> bool {
+    let mut chrt = Command::new("chrt");
+    chrt.args(["--fifo", BOARD_PRIORITY, "true"]).stderr(Stdio::null());
+    chrt.status().is_ok_and(|status| status.success())
+}
+
+/// A program with this priority, where it is permitted.
+fn command(program: &Path, priority: &str, real_time: bool) -> Command {
+    if !real_time {
+        return Command::new(program);
+    }
+    let mut command = Command::new("chrt");
+    command.args(["--fifo", priority]).arg(program);
+    command
+}
+
+fn simulator(directory: &Path, devices: &Path, real_time: bool) -> Result<Process, Failure> {
+    let boards = directory.join("boards.toml");
+    std::fs::create_dir(devices)?;
+    std::fs::write(&boards, BOARDS)?;
+    let mut command = command(&place::program("hw-sim"), BOARD_PRIORITY, real_time);
+    command.arg("serve").arg("--mount").arg(devices).arg("--config").arg(&boards);
+    let mut process = Process::start("hw-sim", &mut command, &place::logs("soak"));
+    process.wait_line("ready");
+    Ok(process)
+}
+
+fn far_ends(devices: &Path, seconds: u64, real_time: bool) -> Result<Process, Failure> {
+    let mut command = command(&std::env::current_exe()?, FAR_PRIORITY, real_time);
+    command.arg("far-ends").arg(devices).arg(seconds.to_string());
+    Ok(Process::start("far-ends", &mut command, &place::logs("soak")))
+}
+
+/// Joins each channel to a port for its telephone; the ports.
+fn join(engine: &EngineHandle, devices: &Path, phones: &[u16]) -> Result<Vec<u16>, Failure> {
+    let devices = KernelDevices::new(devices);
+    let ports = RtpPorts::new(Ipv4Addr::LOCALHOST.into(), 43_000..=43_998);
+    let mut near = Vec::new();
+    for (number, phone) in numbers().into_iter().zip(phones) {
+        let channel = ChannelNo::new(number).ok_or("no such channel")?;
+        let (line, leg) = (LegId(u64::from(number) * 2), LegId(u64::from(number) * 2 + 1));
+        let socket = ports.allocate()?;
+        near.push(socket.local_addr()?.port());
+        engine.add_channel(channel, BearerChannel::open(&devices, channel)?)?;
+        engine.attach_channel(line, channel)?;
+        let phone = (Ipv4Addr::LOCALHOST, *phone).into();
+        engine.attach_rtp(leg, socket, RtpRemote::new(phone, Codec::Pcma))?;
+        engine.command(MediaCommand::Join { a: line, b: leg })?;
+    }
+    engine.stats()?; // all legs are attached, and emptied of old sound, when this is answered
+    Ok(near)
+}
+
+/// What was wrong in all calls.
+struct Verdict {
+    calls: usize,
+    seconds: u64,
+    heard: Heard,
+    totals: Totals,
+    real_time: bool,
+}
+
+impl Verdict {
+    fn valid(&self) -> bool {
+        self.heard.in_time
+    }
+
+    fn good(&self) -> bool {
+        let (heard, legs) = (&self.heard, &self.totals.legs);
+        let faults = heard.blocks_lost + heard.blocks_strange + legs.underruns + legs.overruns;
+        self.valid() && faults == 0 && heard.incomplete == 0
+    }
+
+    fn print(&self, json: bool) {
+        let Verdict { calls, seconds, heard, totals, real_time } = self;
+        let legs = &totals.legs;
+        if json {
+            let verdict = serde_json::json!({
+                "good": self.good(), "valid": self.valid(), "calls": calls, "seconds": seconds,
+                "heard": heard, "late_ticks": totals.late_ticks,
+                "latest_tick_ms": totals.worst_delay.as_secs_f64() * 1000.0,
+                "underruns": legs.underruns, "overruns": legs.overruns,
+                "put_in": legs.put_in, "left_out": legs.left_out,
+                "real_time": { "board": real_time, "engine": totals.real_time, "far_ends": real_time },
+            });
+            println!("{verdict}");
+            return;
+        }
+        println!(
+            "{calls} calls of {seconds} s: {} blocks of 20 ms came as they were said, both ways together",
+            heard.blocks_heard
+        );
+        println!(
+            "{} were lost, {} came that nobody said, {} of {} directions were not heard to their end",
+            heard.blocks_lost,
+            heard.blocks_strange,
+            heard.incomplete,
+            2 * calls
+        );
+        println!(
+            "engine: {} ticks late, the latest by {:.1} ms; times a line ran dry: {}, over: {}; silence put in: {}, left out: {}",
+            totals.late_ticks,
+            totals.worst_delay.as_secs_f64() * 1000.0,
+            legs.underruns,
+            legs.overruns,
+            legs.put_in,
+            legs.left_out
+        );
+        println!(
+            "this program: telephones up to {:.1} ms late ({} ms are borne), lines' far ends {:.1} ms ({})",
+            heard.phones_late_ms,
+            far::PHONES_BEAR.as_millis(),
+            heard.lines_late_ms,
+            far::LINES_BEAR.as_millis()
+        );
+        println!("{}", self.priorities());
+        println!("{}", self.word());
+    }
+
+    fn priorities(&self) -> String {
+        let others = if self.real_time {
+            format!("simulator {BOARD_PRIORITY} (a driver works in interrupts), far ends {FAR_PRIORITY}")
+        } else {
+            "simulator and far ends none, as it is not permitted here".into()
+        };
+        let engine = if self.totals.real_time { "as in the product" } else { "none" };
+        format!("real-time priority: engine {engine}, {others}")
+    }
+
+    fn word(&self) -> &'static str {
+        match (self.valid(), self.good()) {
+            (false, _) => "not valid: this program was too late itself; let nothing else run",
+            (true, true) => "good",
+            (true, false) => "not good",
+        }
+    }
+}
+
+fn soak(seconds: u64) -> Result<Verdict, Failure> {
+    let directory = tempfile::tempdir()?;
+    let devices = directory.path().join("dahdi");
+    let real_time = permitted();
+    let mut simulator = simulator(directory.path(), &devices, real_time)?;
+    let mut far = far_ends(&devices, seconds, real_time)?;
+    let phones: Vec<u16> = serde_json::from_str(&far.wait_line("["))?;
+    let engine = Engine::spawn(EngineConfig::default(), Box::new(|event| eprintln!("{event:?}")))?;
+    let near = join(&engine, &devices, &phones)?;
+    far.say(&serde_json::to_string(&near)?);
+    far.wait_line("talking");
+    std::thread::sleep(Duration::from_secs(seconds) + far::REST / 2); // nothing has ended yet that could run dry
+    let totals = engine.stats()?.totals;
+    let heard = serde_json::from_str(&far.wait_line("{"))?;
+    engine.stop();
+    far.finish();
+    simulator.stop();
+    Ok(Verdict { calls: near.len(), seconds, heard, totals, real_time })
+}
+
+fn main() -> Result<ExitCode, Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [role, devices, seconds] = &arguments[..]
+        && role == "far-ends"
+    {
+        far::run(Path::new(devices), &numbers(), seconds.parse()?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let minutes: f64 =
+        arguments.iter().find(|word| !word.starts_with('-')).map_or(Ok(10.0), |word| word.parse())?;
+    let verdict = soak((minutes * 60.0) as u64)?;
+    verdict.print(arguments.iter().any(|word| word == "--json"));
+    Ok(match verdict.good() {
+        true => ExitCode::SUCCESS,
+        false if verdict.valid() => ExitCode::FAILURE,
+        false => ExitCode::from(NOT_VALID),
+    })
+}
