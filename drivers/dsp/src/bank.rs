@@ -64,12 +64,21 @@ impl<const N: usize> Bank<N> {
 
     /// What the window holds of them.
     pub fn spectrum(&self, window: &Window) -> Spectrum<N> {
-        let total = sum(&window.samples, |n, x| x * x * HANN_SQUARE[n]);
+        self.of(window.halves(0))
+    }
+
+    /// What the window held one hop ago.
+    pub fn spectrum_before(&self, window: &Window) -> Spectrum<N> {
+        self.of(window.halves(1))
+    }
+
+    fn of(&self, halves: [&[f32; HOP]; 2]) -> Spectrum<N> {
+        let square = |half: usize| sum(halves[half], |n, x| x * x * HANN_SQUARE[half * HOP + n]);
         // The sum of the squared window is 3/8 of its length.
-        let total = total / (0.375 * WINDOW as f32);
+        let total = (square(0) + square(1)) / (0.375 * WINDOW as f32);
         let mut spectrum = Spectrum { real: [0.0; N], imaginary: [0.0; N], total };
         if total > FLOOR {
-            for (x, [cos, sin]) in window.samples.iter().zip(&self.table) {
+            for (x, [cos, sin]) in halves.into_iter().flatten().zip(&self.table) {
                 spectrum.real.iter_mut().zip(cos).for_each(|(sum, factor)| *sum += x * factor);
                 spectrum.imaginary.iter_mut().zip(sin).for_each(|(sum, factor)| *sum += x * factor);
             }
@@ -96,17 +105,19 @@ impl<const N: usize> Bank<N> {
     }
 }
 
-/// The last 20 ms of a stream.
+/// The last 20 ms of a stream, and the hop before them.
 #[derive(Clone, Debug)]
 pub(crate) struct Window {
-    samples: [f32; WINDOW],
+    /// In turn; the newest is at `at`.
+    hops: [[f32; HOP]; 3],
+    at: usize,
     filled: usize,
 }
 
 impl Window {
     /// Silence.
     pub const fn new() -> Window {
-        Window { samples: [0.0; WINDOW], filled: 0 }
+        Window { hops: [[0.0; HOP]; 3], at: 0, filled: 0 }
     }
 
     /// Takes A-law octets; calls `whole` each time that another 10 ms are complete.
@@ -114,21 +125,26 @@ impl Window {
         let mut rest = octets;
         while !rest.is_empty() {
             let (part, later) = rest.split_at(rest.len().min(HOP - self.filled));
-            let free = &mut self.samples[WINDOW - HOP + self.filled..];
+            let free = &mut self.hops[self.at][self.filled..];
             free.iter_mut().zip(part).for_each(|(to, from)| *to = f32::from(alaw_to_linear(*from)));
             self.filled += part.len();
             if self.filled == HOP {
                 whole(self);
-                self.samples.copy_within(HOP.., 0);
-                self.filled = 0;
+                (self.at, self.filled) = ((self.at + 1) % 3, 0);
             }
             rest = later;
         }
     }
 
+    /// The older and the newer 10 ms of the window as it is when so many hops, none or one, are taken away.
+    fn halves(&self, ago: usize) -> [&[f32; HOP]; 2] {
+        let newer = self.at + 3 - ago;
+        [&self.hops[(newer - 1) % 3], &self.hops[newer % 3]]
+    }
+
     /// The 10 ms that came last.
     pub fn newest(&self) -> &[f32] {
-        &self.samples[WINDOW - HOP..]
+        &self.hops[self.at]
     }
 }
 

@@ -54,7 +54,8 @@ pub struct DtmfDetector {
 /// What was heard up to the last window.
 #[derive(Clone, Debug)]
 struct Keys {
-    last: Spectrum,
+    /// The last window; `None` where it was not looked at, as nothing could come of it.
+    last: Option<Spectrum>,
     /// What the last two windows held.
     candidate: Option<(usize, usize)>,
     on: Option<Pressed>,
@@ -72,7 +73,7 @@ struct Pressed {
 impl DtmfDetector {
     /// One that has heard nothing.
     pub fn new() -> DtmfDetector {
-        let keys = Keys { last: Spectrum::silence(), candidate: None, on: None };
+        let keys = Keys { last: Some(Spectrum::silence()), candidate: None, on: None };
         DtmfDetector { window: Window::new(), keys }
     }
 
@@ -93,8 +94,14 @@ impl Default for DtmfDetector {
 
 impl Keys {
     fn window(&mut self, window: &Window) -> Option<Digit> {
+        // Of three windows that hold a digit one is looked at in any case: the next one to one that holds none is not, and
+        // is made up for when that turns out to be wrong. So of speech only every other window costs anything.
+        if self.on.is_none() && self.last.as_ref().is_some_and(|last| pair(last).is_none()) {
+            (self.last, self.candidate) = (None, None);
+            return None;
+        }
         let now = BANK.spectrum(window);
-        let last = core::mem::replace(&mut self.last, now);
+        let last = self.last.replace(now);
         if let Some(pressed) = &mut self.on {
             if still(&now, pressed) {
                 pressed.missed = 0;
@@ -108,7 +115,10 @@ impl Keys {
             self.candidate = None;
         }
         // Three windows in a row: a tone of 40 ms always fills them, one of 20 ms never.
-        let found = tones(&now, &last);
+        let found = pair(&now).and_then(|pair| {
+            let last = last.unwrap_or_else(|| BANK.spectrum_before(window));
+            tones(&now, &last, pair)
+        });
         let before = core::mem::replace(&mut self.candidate, found);
         let (row, column) = found.filter(|_| found == before)?;
         self.on = Some(Pressed { row, column, power: now.power(row) + now.power(column), missed: 0 });
@@ -116,10 +126,15 @@ impl Keys {
     }
 }
 
-/// The two tones of a digit, if this window and the one before hold them and nothing else of weight.
-fn tones(now: &Spectrum, last: &Spectrum) -> Option<(usize, usize)> {
-    let (low, high) = (now.strongest(0..4), now.strongest(4..8));
-    if !holds(now, low, high) || !holds(last, low, high) {
+/// The strongest tone of each group, where the two are most of all that is heard.
+fn pair(of: &Spectrum) -> Option<(usize, usize)> {
+    let (low, high) = (of.strongest(0..4), of.strongest(4..8));
+    holds(of, low, high).then_some((low, high))
+}
+
+/// The two tones, if the window before held them too, and nothing else of weight.
+fn tones(now: &Spectrum, last: &Spectrum, (low, high): (usize, usize)) -> Option<(usize, usize)> {
+    if !holds(last, low, high) {
         return None;
     }
     let steady = |k| {
