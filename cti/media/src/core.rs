@@ -76,6 +76,8 @@ pub struct Core {
     legs: Vec<Option<Box<Leg>>>,
     /// Which places a tick can pass over.
     idle: Vec<bool>,
+    /// Of this tick: places whose sound is made of what other legs say.
+    fed: Vec<usize>,
     /// For one datagram.
     room: Box<[u8; DATAGRAM]>,
     places: BTreeMap<LegId, usize>,
@@ -101,6 +103,7 @@ impl Core {
             prompts,
             legs: Vec::new(),
             idle: Vec::new(),
+            fed: Vec::new(),
             room: Box::new([0; DATAGRAM]),
             places: BTreeMap::new(),
             pool: BTreeMap::new(),
@@ -298,11 +301,20 @@ impl Core {
     }
 
     fn put_back(&mut self, place: usize, leg: Box<Leg>) {
-        self.idle[place] = leg.idle();
-        if let Some((place, Some(peer))) = leg.peer.map(|peer| (peer, &self.legs[peer])) {
-            self.idle[place] = peer.idle();
-        }
+        let peer = leg.peer;
         self.legs[place] = Some(leg);
+        let idle = |place: usize| self.legs[place].as_ref().is_none_or(|leg| leg.idle());
+        let both = idle(place) && peer.is_none_or(idle);
+        self.idle[place] = both;
+        if let Some(peer) = peer {
+            (self.idle[place.max(peer)], self.idle[place.min(peer)]) = (true, both);
+        }
+    }
+
+    /// Something is to be done for a leg at the next tick.
+    fn wake(&mut self, place: usize) {
+        let peer = self.legs[place].as_ref().and_then(|leg| leg.peer);
+        self.idle[peer.map_or(place, |peer| peer.min(place))] = false;
     }
 
     /// Changes where and how an RTP leg sends.
@@ -496,30 +508,55 @@ impl Core {
         self.now = now;
         let turn = self.totals.ticks as usize;
         for place in 0..self.legs.len() {
-            if self.idle[place] && !(place + turn).is_multiple_of(SELDOM) {
-                continue;
+            if !self.idle[place] || (place + turn).is_multiple_of(SELDOM) {
+                self.turn(now, place);
             }
-            let Some(mut leg) = self.legs[place].take() else { continue };
-            if let Port::Rtp(_) = leg.port {
-                leg.report(now, self.buffer(&leg));
+        }
+        while let Some(place) = self.fed.pop() {
+            if let Some(mut leg) = self.legs[place].take() {
+                self.transmit(now, &mut leg);
+                self.put_back(place, leg);
             }
-            let peer = leg.peer.and_then(|peer| self.legs[peer].as_deref_mut());
-            if leg.asked() {
-                leg.receive(now, peer, &mut self.room[..], &mut self.events);
+        }
+    }
+
+    /// The turn of a leg and its peer together, while what they hold is at hand; it comes at the lower of their places.
+    fn turn(&mut self, now: Time, place: usize) {
+        let Some(mut leg) = self.legs[place].take() else { return };
+        if let Some(at) = leg.peer.filter(|at| *at > place)
+            && let Some(mut peer) = self.legs[at].take()
+        {
+            if let Port::Channel(_) = peer.port {
+                // A line first: when it was asked, how much it has played is known.
+                peer.turn(now, Some(&mut leg), &mut self.room[..], &mut self.events);
+                leg.turn(now, Some(&mut peer), &mut self.room[..], &mut self.events);
             } else {
-                leg.settle(now, peer, &mut self.events);
+                leg.turn(now, Some(&mut peer), &mut self.room[..], &mut self.events);
+                peer.turn(now, Some(&mut leg), &mut self.room[..], &mut self.events);
             }
-            self.put_back(place, leg);
+            self.send(now, place, &mut leg);
+            self.send(now, at, &mut peer);
+            self.legs[at] = Some(peer);
+        } else if leg.peer.is_none() {
+            leg.turn(now, None, &mut self.room[..], &mut self.events);
+            self.send(now, place, &mut leg);
         }
+        self.put_back(place, leg);
+    }
+
+    /// Lets a leg send what is to be played; one that is fed waits until all legs were heard.
+    fn send(&mut self, now: Time, place: usize, leg: &mut Leg) {
+        if leg.player.has_source() {
+            self.fed.push(place);
+        } else {
+            self.transmit(now, leg);
+        }
+    }
+
+    fn transmit(&mut self, now: Time, leg: &mut Leg) {
+        leg.transmit(now, &mut self.events);
         let (after, channel_after) = (self.config.silent_after, self.config.channel_silent_after);
-        for (place, leg) in self.legs.iter_mut().enumerate() {
-            if self.idle[place] && !(place + turn).is_multiple_of(SELDOM) {
-                continue;
-            }
-            let Some(leg) = leg else { continue };
-            leg.transmit(now, &mut self.events);
-            self.events.extend(leg.check_silence(now, after, channel_after));
-        }
+        self.events.extend(leg.check_silence(now, after, channel_after));
     }
 
     /// What happened; to be asked until `None` after each tick and command.
@@ -553,7 +590,7 @@ impl Core {
 
     fn leg(&mut self, leg: LegId) -> Option<&mut Leg> {
         let place = *self.places.get(&leg)?;
-        self.idle[place] = false;
+        self.wake(place);
         self.legs[place].as_deref_mut()
     }
 
@@ -582,6 +619,7 @@ impl Core {
         if place == self.legs.len() {
             self.legs.push(None);
             self.idle.push(false);
+            self.fed.reserve(self.legs.len()); // a tick allocates nothing
         }
         self.places.insert(leg.id, place);
         self.legs[place] = Some(Box::new(leg));
@@ -626,23 +664,26 @@ impl Core {
         self.split(a);
         self.split(b);
         for (place, peer) in [(a_place, b_place), (b_place, a_place)] {
-            self.idle[place] = false;
+            let line = self.legs[peer].as_ref().is_some_and(|leg| matches!(leg.port, Port::Channel(_)));
             if let Some(leg) = &mut self.legs[place] {
                 leg.player.stop();
                 leg.restart();
-                leg.peer = Some(peer);
+                leg.set_peer(Some(peer), line);
             }
         }
+        self.wake(a_place);
     }
 
     fn split(&mut self, leg: LegId) {
         self.split_program(leg);
-        let Some(leg) = self.leg(leg) else { return };
-        let peer = leg.peer.take();
-        leg.restart();
-        if let Some(peer) = peer.and_then(|peer| self.legs[peer].as_deref_mut()) {
-            peer.peer = None;
-            peer.restart();
+        let place = self.places.get(&leg).copied();
+        let peer = place.and_then(|place| self.legs[place].as_ref()?.peer);
+        for place in [place, peer].into_iter().flatten() {
+            if let Some(leg) = self.legs[place].as_deref_mut() {
+                leg.set_peer(None, false);
+                leg.restart();
+            }
+            self.wake(place);
         }
     }
 }

@@ -296,6 +296,7 @@ fn run(
             // Missed ticks have no work of their own: everything that waits is moved at once.
             due = if delay > tick { now + tick } else { due + tick };
             let now = Time(now.saturating_sub(start));
+            watch.set_time(Time(sys::monotonic().saturating_sub(start)));
             if !take_commands(&mut core, &watch, &mut ports, queue, now) {
                 core.close();
                 tell(&mut core, &mut events);
@@ -347,10 +348,10 @@ fn carry_out(core: &mut Core, watch: &Watch, ports: &mut SharedPorts, command: C
             }
         }
         Command::AttachRtp(leg, RtpSocket::Own(socket), remote) => {
-            if !watch.add(&socket, core.place_for(leg)) {
+            let Some(watched) = watch.add(&socket, core.place_for(leg)) else {
                 return core.attach_rtp(now, leg, Box::new(OwnSocket::new(socket)), remote);
-            }
-            core.attach_watched(now, leg, Box::new(OwnSocket::new(socket)), remote);
+            };
+            core.attach_watched(now, leg, Box::new(OwnSocket::watched(socket, watched)), remote);
             ports.open_control(core, watch, leg);
         }
         Command::AttachProgram(leg, end) => core.attach_program(leg, *end),

@@ -59,6 +59,29 @@ impl Leg {
         }
     }
 
+    /// Joins it to the leg at a place, which may be a line, or to none.
+    pub fn set_peer(&mut self, peer: Option<usize>, line: bool) {
+        self.peer = peer;
+        if let Port::Rtp(rtp) = &mut self.port {
+            rtp.set_line(line);
+        }
+    }
+
+    /// A tick's work on what came in.
+    pub fn turn(
+        &mut self,
+        now: Time,
+        peer: Option<&mut Leg>,
+        room: &mut [u8],
+        events: &mut VecDeque<MediaEvent>,
+    ) {
+        let buffer = peer.as_ref().map_or(Duration::ZERO, |peer| peer.buffer());
+        if let Port::Rtp(rtp) = &mut self.port {
+            rtp.report(now, buffer, &mut self.stats);
+        }
+        if self.asked() { self.receive(now, peer, room, events) } else { self.settle(now, peer, events) }
+    }
+
     /// Takes what came in, hears digits in it, and gives it to the peer. `room` is for one datagram.
     pub fn receive(
         &mut self,
@@ -79,7 +102,7 @@ impl Leg {
     }
 
     /// Gives up packets that are missing for too long, where the socket is watched and not asked at each tick.
-    pub fn settle(&mut self, now: Time, peer: Option<&mut Leg>, events: &mut VecDeque<MediaEvent>) {
+    fn settle(&mut self, now: Time, peer: Option<&mut Leg>, events: &mut VecDeque<MediaEvent>) {
         let Leg { id, detector, taps, stats, .. } = self;
         let mut ear = Ear { id: *id, detector, taps, events, detects: true };
         if let Port::Rtp(rtp) = &mut self.port
@@ -143,13 +166,6 @@ impl Leg {
         }
     }
 
-    /// Reports on the stream when it is time to; `buffer` is that of the peer.
-    pub fn report(&mut self, now: Time, buffer: Duration) {
-        if let Port::Rtp(rtp) = &mut self.port {
-            rtp.report(now, buffer, &mut self.stats);
-        }
-    }
-
     /// Says that the stream ends.
     pub fn goodbye(&mut self, now: Time) {
         if let Port::Rtp(rtp) = &mut self.port {
@@ -173,8 +189,8 @@ impl Leg {
         }
     }
 
-    /// Whether the engine asks this leg's port at each tick.
-    pub fn asked(&self) -> bool {
+    /// Whether this leg's port is asked at each tick.
+    fn asked(&self) -> bool {
         !matches!(&self.port, Port::Rtp(rtp) if rtp.watched)
     }
 
@@ -281,7 +297,7 @@ impl Leg {
         match &mut self.port {
             Port::Channel(channel) => channel.hear(now, alaw, &mut self.stats),
             Port::Rtp(_) if self.player.sounding() => {}
-            Port::Rtp(rtp) => rtp.send(now, Codec::Pcma, alaw, &mut self.taps, &mut self.stats),
+            Port::Rtp(rtp) => rtp.send(now, alaw, &mut self.taps, &mut self.stats),
         }
     }
 }

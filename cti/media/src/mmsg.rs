@@ -1,12 +1,14 @@
 //! Datagrams of one socket received and sent by the batch: one system call for many (recvmmsg(2), sendmmsg(2)).
 #![allow(unsafe_code)]
 
-use libc::{c_uint, iovec, mmsghdr, sockaddr_in, sockaddr_in6};
+use libc::{c_uint, iovec, mmsghdr, msghdr, sockaddr_in, sockaddr_in6};
 use std::{
+    io,
     mem::{size_of, zeroed},
     net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket},
     os::fd::AsRawFd,
     ptr::{addr_of_mut, null_mut},
+    time::Duration,
 };
 
 /// An address as the kernel reads and writes it.
@@ -117,6 +119,46 @@ impl<const SIZE: usize> Batch<SIZE> {
     }
 }
 
+/// Octets for a time stamp and its header (cmsg(3)).
+const STAMP: usize = 64;
+
+/// The next datagram with where it is from and when it came, by the real-time clock, where the socket stamps; `None` when
+/// there is none now. What is longer than the buffer is cut.
+pub(crate) fn receive_stamped(
+    socket: &UdpSocket,
+    buffer: &mut [u8],
+) -> io::Result<Option<(usize, SocketAddr, Option<Duration>)>> {
+    let mut control = [0_u64; STAMP / 8];
+    let mut part = iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: all-zero is a value of these C structures of integers and pointers.
+    let (mut name, mut header) = unsafe { (zeroed::<Name>(), zeroed::<msghdr>()) };
+    (header.msg_name, header.msg_namelen) = (addr_of_mut!(name).cast(), size_of::<Name>() as u32);
+    (header.msg_iov, header.msg_iovlen) = (&raw mut part, 1);
+    (header.msg_control, header.msg_controllen) = (control.as_mut_ptr().cast(), STAMP);
+    // SAFETY: the header points to what lives through the call, with its true lengths. The call is not the C library's, for
+    // which each is a point where a thread may be cancelled, at a cost.
+    let got =
+        unsafe { libc::syscall(libc::SYS_recvmsg, socket.as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT) };
+    let Ok(length) = usize::try_from(got) else {
+        let error = io::Error::last_os_error();
+        return if error.kind() == io::ErrorKind::WouldBlock { Ok(None) } else { Err(error) };
+    };
+    let from = name.address().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    Ok(Some((length, from, stamp(&header))))
+}
+
+/// The stamp among what the kernel told besides the datagram.
+fn stamp(header: &msghdr) -> Option<Duration> {
+    // SAFETY: the kernel has written whole control messages into the aligned buffer of this header, and how long they are
+    // together; the macros stay within that.
+    let time = unsafe {
+        let control = libc::CMSG_FIRSTHDR(header).as_ref()?;
+        let is = (control.cmsg_level, control.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS);
+        is.then(|| libc::CMSG_DATA(control).cast::<libc::timespec>().read_unaligned())?
+    };
+    Some(Duration::new(time.tv_sec.try_into().ok()?, time.tv_nsec.try_into().ok()?))
+}
+
 impl Name {
     fn address(&self) -> Option<SocketAddr> {
         // SAFETY: every field is plain integers, so any octets are a value; the family comes first in both structures.
@@ -159,6 +201,22 @@ impl Name {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_datagram_is_stamped_with_when_it_came() {
+        let (a, b) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        let (mut room, clock) = ([0; 4], crate::sys::real_time_clock);
+        assert_eq!(receive_stamped(&b, &mut room).unwrap(), None);
+        for stamps in [true, false] {
+            crate::sys::stamp(&b, stamps);
+            let before = clock();
+            a.send_to(b"longer", b.local_addr().unwrap()).unwrap();
+            let after = clock();
+            let (length, from, stamp) = receive_stamped(&b, &mut room).unwrap().unwrap();
+            assert_eq!((length, from, &room), (4, a.local_addr().unwrap(), b"long"));
+            assert_eq!(stamp.map(|stamp| (before..=after).contains(&stamp)), stamps.then_some(true));
+        }
+    }
 
     #[test]
     fn a_batch_goes_through_and_what_is_too_long_is_told() {

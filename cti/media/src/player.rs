@@ -61,6 +61,11 @@ impl Player {
         self.playing.is_some() || self.source.is_some()
     }
 
+    /// Whether something made for this leg is heard in place of its peer: what that is may hang on what other legs say.
+    pub fn has_source(&self) -> bool {
+        self.source.is_some()
+    }
+
     /// Whether digits sound.
     pub fn sounding(&self) -> bool {
         self.tone.is_some() || !self.digits.is_empty()

@@ -44,6 +44,10 @@ pub(crate) struct RtpPort {
     path: Path,
     /// Whether the engine is told when something waits in the socket.
     pub watched: bool,
+    /// Held to where its packets come from.
+    held: bool,
+    /// Its peer is a line.
+    line: bool,
     pub turn: Turn,
     /// The port that the leg shares with others.
     pub shared: Option<SharedPort>,
@@ -128,6 +132,8 @@ impl RtpPort {
             reception: Reception::default(),
             path: Path::Alone,
             watched: false,
+            held: false,
+            line: false,
             turn: Turn::new(Time::ZERO),
             shared: None,
             due: None,
@@ -152,9 +158,29 @@ impl RtpPort {
         self.transform = transform;
     }
 
+    /// Whether the peer is a line. What is for a line waits for the tick anyway, so a socket that is held to its peer is then
+    /// asked at each tick, and wakes nobody.
+    pub fn set_line(&mut self, line: bool) {
+        self.line = line;
+        self.choose_watch();
+    }
+
+    fn choose_watch(&mut self) {
+        let watched = !(self.line && self.held);
+        if self.shared.is_none() && self.watched != watched && self.socket.watch(watched) {
+            self.watched = watched;
+        }
+    }
+
+    fn hold(&mut self, from: Option<SocketAddr>) {
+        self.socket.hold(from);
+        self.held = from.is_some();
+        self.choose_watch();
+    }
+
     /// Nothing came for a while: the peer may have moved.
     pub fn release(&mut self) {
-        self.socket.hold(None);
+        self.hold(None);
     }
 
     /// Who belongs to the stream.
@@ -168,7 +194,7 @@ impl RtpPort {
 
     pub fn update(&mut self, remote: RtpRemote) {
         if (remote.address, remote.latch) != (self.remote.address, self.remote.latch) {
-            self.socket.hold(None);
+            self.hold(None);
             self.source = Source::new(&remote);
             self.control_from = None;
         }
@@ -233,7 +259,10 @@ impl RtpPort {
     /// Takes the next datagram.
     pub fn take(&mut self, now: Time, room: &mut [u8], stats: &mut LegStats) -> Taken {
         match self.socket.receive(room) {
-            Ok(Some((length, from))) => self.judge(now, from, &room[..length], stats),
+            Ok(Some((length, from))) => {
+                let came = self.socket.came().unwrap_or(now);
+                self.judge(came, from, &room[..length], stats)
+            }
             _ => Taken::Nothing,
         }
     }
@@ -243,7 +272,7 @@ impl RtpPort {
         self.socket.open(datagram)
     }
 
-    /// Looks at a datagram, whoever received it.
+    /// Looks at a datagram that came at this time, whoever received it.
     pub fn judge(&mut self, now: Time, from: SocketAddr, datagram: &[u8], stats: &mut LegStats) -> Taken {
         if rtcp::is_rtcp(datagram) {
             self.take_report(now, from, datagram, stats);
@@ -276,7 +305,7 @@ impl RtpPort {
             fresh: verdict == Verdict::NewStream,
         };
         if stats.packets_in.is_multiple_of(HOLD) {
-            self.socket.hold(Some(from)); // it has proven itself
+            self.hold(Some(from)); // it has proven itself
         }
         let order = self.reception.packet(marks.sequence);
         if kind == Kind::Event || marks.marked {
@@ -410,30 +439,27 @@ impl RtpPort {
     }
 
     /// Sends what the peer said. While a digit is sent, it stands in the place of the sound.
-    pub fn send(&mut self, now: Time, codec: Codec, octets: &[u8], taps: &mut Taps, stats: &mut LegStats) {
-        if octets.is_empty() || !self.remote.direction.sends() {
+    pub fn send(&mut self, now: Time, alaw: &[u8], taps: &mut Taps, stats: &mut LegStats) {
+        if alaw.is_empty() || !self.remote.direction.sends() {
             return;
         }
         if self.events_out.active() {
-            self.sender.pass(octets.len());
+            self.sender.pass(alaw.len());
             return;
         }
-        let octets = &octets[..octets.len().min(MAX_PAYLOAD)];
-        if self.transform.is_some() || !taps.is_empty() {
-            let mut alaw = [0; MAX_PAYLOAD];
-            let alaw = &mut alaw[..octets.len()];
-            codec.to_alaw_all(octets, alaw);
-            taps.sound(now, Way::ToLeg, alaw);
-            if self.transform.is_some() {
-                return self.send_transformed(now, alaw, stats);
+        let alaw = &alaw[..alaw.len().min(MAX_PAYLOAD)];
+        taps.sound(now, Way::ToLeg, alaw);
+        if self.transform.is_some() {
+            return self.send_transformed(now, alaw, stats);
+        }
+        let mut room = [0; MAX_PAYLOAD];
+        let payload = match translation(Codec::Pcma, self.remote.codec) {
+            Some(translate) => {
+                room.iter_mut().zip(alaw).for_each(|(to, from)| *to = translate(*from));
+                &room[..alaw.len()]
             }
-        }
-        let mut payload = [0; MAX_PAYLOAD];
-        let payload = &mut payload[..octets.len()];
-        match translation(codec, self.remote.codec) {
-            Some(translate) => payload.iter_mut().zip(octets).for_each(|(to, from)| *to = translate(*from)),
-            None => payload.copy_from_slice(octets),
-        }
+            None => alaw,
+        };
         let packet = self.sender.sound(now, self.remote.codec.payload_type(), payload, payload.len());
         self.put(packet.octets(), payload.len(), stats);
     }
@@ -498,7 +524,7 @@ impl RtpPort {
         let mut block = [0; BLOCK];
         let more = player.next(now, &mut block).is_some();
         if more {
-            self.send(now, Codec::Pcma, &block, taps, stats);
+            self.send(now, &block, taps, stats);
         }
         more
     }

@@ -95,6 +95,7 @@ impl SharedPorts {
     /// A further port; it is watched under a number above all places of legs.
     pub fn add(&mut self, watch: &Watch, socket: UdpSocket) {
         sys::receive_buffer(&socket, RECEIVE_BUFFER);
+        sys::never_cut(&socket);
         watch.add(&socket, FIRST + self.ports.len());
         let control = socket.local_addr().ok().and_then(above);
         if let Some(control) = &control {

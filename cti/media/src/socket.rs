@@ -1,6 +1,11 @@
 //! The seam to the network, so that the core runs without one.
 
-use crate::{srtp::SrtpKeys, sys};
+use crate::{mmsg, srtp::SrtpKeys, sys, watch::Watched};
+use demarc_model::Time;
+use rustix::{
+    io::Errno,
+    net::{RecvFlags, SendFlags},
+};
 use std::{
     io,
     net::{SocketAddr, UdpSocket},
@@ -24,6 +29,17 @@ pub trait Socket {
 
     /// Takes other keys of SRTP, or none; for sockets that are encrypted.
     fn rekey(&mut self, _keys: Option<&SrtpKeys>) {}
+
+    /// When the datagram that was received last came, where the system has stamped it.
+    fn came(&self) -> Option<Time> {
+        None
+    }
+
+    /// Whether the core is told when something waits, or asks for it at each tick. What is asked for is stamped with when
+    /// it came. `false` where the socket cannot be switched.
+    fn watch(&mut self, _on: bool) -> bool {
+        false
+    }
 
     /// Its own address, where the port above it may be taken for reports (RTCP).
     fn local(&self) -> Option<SocketAddr> {
@@ -52,6 +68,14 @@ impl Socket for Box<dyn Socket> {
         (**self).rekey(keys);
     }
 
+    fn came(&self) -> Option<Time> {
+        (**self).came()
+    }
+
+    fn watch(&mut self, on: bool) -> bool {
+        (**self).watch(on)
+    }
+
     fn local(&self) -> Option<SocketAddr> {
         (**self).local()
     }
@@ -61,37 +85,64 @@ impl Socket for Box<dyn Socket> {
 /// a flood cannot push the peer's packets out of the buffer; and knows the way to the peer without looking it up.
 pub(crate) struct OwnSocket {
     socket: UdpSocket,
+    watched: Option<Watched>,
     held: Option<SocketAddr>,
     /// Nothing is left of what others sent before it was held.
     empty: bool,
+    /// When the last datagram came, where the system stamps them.
+    came: Option<Time>,
 }
 
 impl OwnSocket {
+    /// One that is asked at each tick.
     pub fn new(socket: UdpSocket) -> OwnSocket {
-        OwnSocket { socket, held: None, empty: false }
+        OwnSocket { socket, watched: None, held: None, empty: false, came: None }
+    }
+
+    /// One whose readiness is told.
+    pub fn watched(socket: UdpSocket, watched: Watched) -> OwnSocket {
+        OwnSocket { watched: Some(watched), ..OwnSocket::new(socket) }
     }
 }
 
 impl Socket for OwnSocket {
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<(usize, SocketAddr)>> {
+        if let Some(watched) = self.watched.as_ref().filter(|watched| !watched.on()) {
+            let Some((length, from, stamp)) = mmsg::receive_stamped(&self.socket, buffer)? else {
+                return Ok(None);
+            };
+            self.came = stamp.map(|stamp| watched.time(stamp));
+            return Ok(Some((length, from)));
+        }
         let Some(from) = self.held.filter(|_| self.empty) else {
             let got = self.socket.receive(buffer)?;
             self.empty = got.is_none() && self.held.is_some();
             return Ok(got);
         };
-        match self.socket.recv(buffer) {
-            Ok(length) => Ok(Some((length, from))),
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(e) => Err(e),
+        // Not by the C library, for which each call is a point where a thread may be cancelled, at a cost.
+        match rustix::net::recv(&self.socket, buffer, RecvFlags::empty()) {
+            Ok((length, _)) => Ok(Some((length, from))),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(e) => Err(e.into()),
         }
     }
 
     fn send(&mut self, data: &[u8], to: SocketAddr) -> io::Result<()> {
         if self.held == Some(to) {
-            self.socket.send(data).map(|_| ())
+            rustix::net::send(&self.socket, data, SendFlags::empty())?;
         } else {
-            self.socket.send_to(data, to).map(|_| ())
+            self.socket.send_to(data, to)?;
         }
+        Ok(())
+    }
+
+    fn came(&self) -> Option<Time> {
+        self.came
+    }
+
+    fn watch(&mut self, on: bool) -> bool {
+        (self.came, self.empty) = (None, false);
+        self.watched.as_mut().is_some_and(|watched| watched.set(&self.socket, on))
     }
 
     fn local(&self) -> Option<SocketAddr> {

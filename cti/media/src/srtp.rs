@@ -9,6 +9,7 @@ mod context;
 use crate::Socket;
 use cipher::Kind;
 use context::{Receiver, Sender};
+use demarc_model::Time;
 pub use demarc_model::{SrtpKey, SrtpKeys, SrtpSuite};
 use std::{io, net::SocketAddr};
 
@@ -98,6 +99,14 @@ impl<S: Socket> Socket for SrtpSocket<S> {
         secure.room.get_mut(..data.len()).ok_or_else(error)?.copy_from_slice(data);
         let length = secure.sender.seal(&mut secure.room, data.len()).ok_or_else(error)?;
         self.inner.send(&secure.room[..length], to)
+    }
+
+    fn came(&self) -> Option<Time> {
+        self.inner.came()
+    }
+
+    fn watch(&mut self, on: bool) -> bool {
+        self.inner.watch(on)
     }
 
     fn local(&self) -> Option<SocketAddr> {

@@ -11,6 +11,11 @@ pub(crate) fn monotonic() -> Duration {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
 }
 
+/// The real-time clock, since 1970; for what the kernel stamps by it.
+pub(crate) fn real_time_clock() -> Duration {
+    clock_gettime(ClockId::CLOCK_REALTIME).map_or(Duration::ZERO, Duration::from)
+}
+
 /// Sleeps to an absolute time, so that the length of the work between two sleeps does not add up.
 pub(crate) fn sleep_until(due: Duration) {
     let due = TimeSpec::from_duration(due);
@@ -32,11 +37,26 @@ pub(crate) fn real_time(priority: u8) -> bool {
 }
 
 /// Asks for a larger receive buffer; the system's limit (`net.core.rmem_max`) holds.
-#[allow(unsafe_code)]
 pub(crate) fn receive_buffer(socket: &impl AsRawFd, octets: i32) {
-    let (value, length) = (&raw const octets, size_of::<i32>() as u32);
+    set_option(socket, (libc::SOL_SOCKET, libc::SO_RCVBUF), octets);
+}
+
+/// Has the kernel tell when each datagram came, or no longer (socket(7): `SO_TIMESTAMPNS`).
+pub(crate) fn stamp(socket: &impl AsRawFd, on: bool) {
+    set_option(socket, (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS), on.into());
+}
+
+/// What is sent is never cut in pieces (ip(7): `IP_PMTUDISC_DO`), so that the kernel needs no number for each packet that
+/// could be: that is dear on a socket that sends to many.
+pub(crate) fn never_cut(socket: &impl AsRawFd) {
+    set_option(socket, (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER), libc::IP_PMTUDISC_DO);
+}
+
+#[allow(unsafe_code)]
+fn set_option(socket: &impl AsRawFd, (level, option): (i32, i32), value: i32) {
+    let (value, length) = (&raw const value, size_of::<i32>() as u32);
     // SAFETY: the value lives through the call, which only reads it, and is as long as it is said to be.
-    unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF, value.cast(), length) };
+    unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, value.cast(), length) };
 }
 
 /// Undoes a datagram socket's `connect`.

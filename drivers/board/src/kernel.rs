@@ -5,7 +5,6 @@ use nix::{
     fcntl::{self, OFlag},
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::stat::Mode,
-    unistd,
 };
 use std::{
     os::fd::{AsFd, AsRawFd, OwnedFd},
@@ -62,12 +61,14 @@ impl DeviceNode for KernelNode {
         nix::errno::Errno::result(result).map_err(errno)
     }
 
+    // The C library makes each of these two a point where a thread may be cancelled, which costs as much as a copy of the
+    // block; they are called for every block of every channel.
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Errno> {
-        unistd::read(&self.descriptor, buffer).map_err(errno)
+        rustix::io::read(&self.descriptor, buffer).map_err(|error| Errno(error.raw_os_error()))
     }
 
     fn write(&mut self, data: &[u8]) -> Result<usize, Errno> {
-        unistd::write(&self.descriptor, data).map_err(errno)
+        rustix::io::write(&self.descriptor, data).map_err(|error| Errno(error.raw_os_error()))
     }
 
     fn ready(&mut self) -> Result<Ready, Errno> {

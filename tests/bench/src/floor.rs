@@ -8,6 +8,7 @@ use crate::{
     setup::Parts,
 };
 use demarc_media::BLOCK;
+use rustix::net::{RecvFlags, SendFlags};
 use std::{
     collections::HashMap,
     io,
@@ -24,6 +25,8 @@ const LATE: u64 = 10_000_000;
 const BEGIN: u64 = 1_000_000_000;
 /// Octets of an RTP header.
 const HEADER: usize = 12;
+/// Octets of a packet with a block.
+const HEADERED: usize = HEADER + BLOCK;
 
 /// A socket for each leg of so many calls, bound and never blocking.
 pub(crate) fn sockets(count: usize) -> io::Result<Vec<UdpSocket>> {
@@ -50,14 +53,24 @@ pub(crate) fn socket_a_leg(parts: &Parts) -> io::Result<()> {
     let mut count = 0;
     while !ended() {
         for leg in epoll.wait(100) {
-            let Ok((length, _)) = sockets[leg].recv_from(&mut data) else { continue };
+            let Some(length) = receive(&sockets[leg], &mut data) else { continue };
             count += 1;
             for to in targets(parts, leg, count) {
-                let _ = sockets[to].send_to(&data[..length], remote[to]); // lost datagrams are counted by the other side
+                send(&sockets[to], &data[..length], remote[to]);
             }
         }
     }
     Ok(())
+}
+
+/// As cheap as the engine does it: not by the C library, where each call is a point of cancellation.
+fn receive(socket: &UdpSocket, data: &mut [u8]) -> Option<usize> {
+    rustix::net::recvfrom(socket, data, RecvFlags::empty()).ok().map(|(length, ..)| length)
+}
+
+/// What is lost is counted by the other side.
+fn send(socket: &UdpSocket, data: &[u8], to: SocketAddrV4) {
+    let _ = rustix::net::sendto(socket, data, SendFlags::empty(), &to);
 }
 
 /// The leg that a leg's packet is for, save where faults are wanted.
@@ -90,9 +103,7 @@ pub(crate) fn channels(parts: &Parts) -> io::Result<()> {
     while !ended() {
         let left = due.saturating_sub(mmsg::clock(libc::CLOCK_MONOTONIC));
         for call in epoll.wait((left / 1_000_000) as i32) {
-            if let Ok((length, _)) = sockets[2 * call + 1].recv_from(&mut data)
-                && length == HEADER + BLOCK
-            {
+            if let Some(length @ HEADERED) = receive(&sockets[2 * call + 1], &mut data) {
                 ends[call].write(&data[HEADER..length]); // what finds no room is counted by the other side
             }
         }
@@ -106,7 +117,7 @@ pub(crate) fn channels(parts: &Parts) -> io::Result<()> {
         for call in 0..calls {
             if ends[call].read(&mut data[HEADER..HEADER + BLOCK]) {
                 load::header(&mut data, 2 * call, sequence, None);
-                let _ = sockets[2 * call + 1].send_to(&data[..HEADER + BLOCK], remote[call]);
+                send(&sockets[2 * call + 1], &data[..HEADERED], remote[call]);
             }
         }
     }

@@ -8,7 +8,7 @@ use demarc_media::BLOCK;
 use std::{
     ffi::CString,
     fs::{File, OpenOptions},
-    io::{self, Read, Write},
+    io,
     os::{
         fd::AsRawFd,
         unix::{ffi::OsStrExt, fs::OpenOptionsExt},
@@ -59,14 +59,14 @@ impl Ends {
 
     /// A block; `false` when there is none.
     pub fn read(&mut self, block: &mut [u8]) -> bool {
-        self.incoming.read(block).is_ok_and(|length| length == BLOCK)
+        rustix::io::read(&self.incoming, block).is_ok_and(|length| length == BLOCK)
     }
 
     /// Gives a block to the other side, as the line's clock does: what finds no room is dropped, and the other side is
     /// told before the next one.
     pub fn write(&mut self, block: &[u8]) {
-        self.full = self.full && self.outgoing.write(OVERRUN).is_err();
-        self.full = self.full || self.outgoing.write(block).is_err();
+        self.full = self.full && rustix::io::write(&self.outgoing, OVERRUN).is_err();
+        self.full = self.full || rustix::io::write(&self.outgoing, block).is_err();
     }
 }
 
@@ -78,11 +78,19 @@ fn make(path: &Path) -> io::Result<()> {
 
 /// Opened for both directions, so that neither side waits for the other one.
 fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOATIME)
+        .open(path)?;
     // SAFETY: neither request takes a pointer. O_DIRECT keeps writes apart (pipe(7)).
     let done = unsafe {
         libc::fcntl(file.as_raw_fd(), libc::F_SETPIPE_SZ, BLOCKS * PAGE) >= 0
-            && libc::fcntl(file.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK | libc::O_DIRECT) == 0
+            && libc::fcntl(
+                file.as_raw_fd(),
+                libc::F_SETFL,
+                libc::O_NONBLOCK | libc::O_NOATIME | libc::O_DIRECT,
+            ) == 0
     };
     if done { Ok(file) } else { Err(io::Error::last_os_error()) }
 }
@@ -126,7 +134,7 @@ impl DeviceNode for Node {
             let mut params = Params { sigtype: sig::CLEAR, ..Params::default() };
             arg.copy_from_slice(dahdi_abi::bytes(&mut params));
         } else if number == request::FLUSH.number() {
-            while self.ends.incoming.read(&mut [0; BLOCK]).is_ok() {}
+            while rustix::io::read(&self.ends.incoming, &mut [0; BLOCK]).is_ok() {}
         } else if number == request::GETEVENT.number() {
             let overrun = std::mem::take(&mut self.overrun);
             let mut event = if overrun { event::READ_OVERRUN } else { event::NONE };
@@ -136,13 +144,14 @@ impl DeviceNode for Node {
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Errno> {
-        let length = self.ends.incoming.read(buffer).map_err(|error| errno(&error))?;
+        let length =
+            rustix::io::read(&self.ends.incoming, buffer).map_err(|error| Errno(error.raw_os_error()))?;
         self.overrun = length == OVERRUN.len();
         if self.overrun { Err(Errno::LAST) } else { Ok(length) }
     }
 
     fn write(&mut self, data: &[u8]) -> Result<usize, Errno> {
-        self.ends.outgoing.write(data).map_err(|error| errno(&error))
+        rustix::io::write(&self.ends.outgoing, data).map_err(|error| Errno(error.raw_os_error()))
     }
 
     fn ready(&mut self) -> Result<Ready, Errno> {
