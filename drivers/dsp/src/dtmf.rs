@@ -54,8 +54,10 @@ pub struct DtmfDetector {
 /// What was heard up to the last window.
 #[derive(Clone, Debug)]
 struct Keys {
-    /// The last window; `None` where it was not looked at, as nothing could come of it.
+    /// The last window, where it held something.
     last: Option<Spectrum>,
+    /// Whether the next window is passed over.
+    passes: bool,
     /// What the last two windows held.
     candidate: Option<(usize, usize)>,
     on: Option<Pressed>,
@@ -73,7 +75,7 @@ struct Pressed {
 impl DtmfDetector {
     /// One that has heard nothing.
     pub fn new() -> DtmfDetector {
-        let keys = Keys { last: Some(Spectrum::silence()), candidate: None, on: None };
+        let keys = Keys { last: None, passes: false, candidate: None, on: None };
         DtmfDetector { window: Window::new(), keys }
     }
 
@@ -96,33 +98,35 @@ impl Keys {
     fn window(&mut self, window: &Window) -> Option<Digit> {
         // Of three windows that hold a digit one is looked at in any case: the next one to one that holds none is not, and
         // is made up for when that turns out to be wrong. So of speech only every other window costs anything.
-        if self.on.is_none() && self.last.as_ref().is_some_and(|last| pair(last).is_none()) {
-            (self.last, self.candidate) = (None, None);
+        if core::mem::take(&mut self.passes) {
             return None;
         }
         let now = BANK.spectrum(window);
-        let last = self.last.replace(now);
-        if let Some(pressed) = &mut self.on {
-            if still(&now, pressed) {
-                pressed.missed = 0;
-                return None;
-            }
-            pressed.missed += 1;
-            if pressed.missed < 2 {
-                return None;
-            }
-            self.on = None;
-            self.candidate = None;
+        if self.goes_on(&now) {
+            self.last = Some(now);
+            return None;
         }
+        let Some(pair) = pair(&now) else {
+            (self.last, self.candidate, self.passes) = (None, None, true);
+            return None;
+        };
         // Three windows in a row: a tone of 40 ms always fills them, one of 20 ms never.
-        let found = pair(&now).and_then(|pair| {
-            let last = last.unwrap_or_else(|| BANK.spectrum_before(window));
-            tones(&now, &last, pair)
-        });
+        let last = self.last.replace(now).unwrap_or_else(|| BANK.spectrum_before(window));
+        let found = tones(&now, &last, pair);
         let before = core::mem::replace(&mut self.candidate, found);
         let (row, column) = found.filter(|_| found == before)?;
         self.on = Some(Pressed { row, column, power: now.power(row) + now.power(column), missed: 0 });
         Digit::new(KEYS[row][column - 4])
+    }
+
+    /// Whether a digit was pressed and is not over.
+    fn goes_on(&mut self, now: &Spectrum) -> bool {
+        let Some(pressed) = &mut self.on else { return false };
+        pressed.missed = if still(now, pressed) { 0 } else { pressed.missed + 1 };
+        if pressed.missed >= 2 {
+            (self.on, self.candidate) = (None, None);
+        }
+        self.on.is_some()
     }
 }
 
