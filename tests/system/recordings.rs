@@ -190,6 +190,19 @@ fn what_a_killed_daemon_recorded_is_whole_to_the_last_second() {
     let (talk, audio) = talk_and_audio(&record);
     assert!(audio >= 2500, "{audio} ms of more than 3.5 s");
     assert!((talk - audio).abs() <= 1500, "{talk} ms of talk, {audio} ms of audio: {record:#}");
+
+    // Without its database, the next daemon does not give a call the number of a recording that is there.
+    assert!(office.demarc.process.stop().success());
+    for file in std::fs::read_dir(office.world.state()).expect("it is there").flatten() {
+        if file.file_name().to_string_lossy().starts_with("demarc.db") {
+            std::fs::remove_file(file.path()).expect("it is the daemon's");
+        }
+    }
+    office.demarc =
+        office.world.demarc_named("demarc-anew", &office.world.config(&config("format = \"opus\"")));
+    office.exchange.call("b", "4951", "6100", json!({}));
+    office.exchange.cleared("b");
+    assert_eq!(number(&office.demarc.wait_records(1)[0]["id"]), number(&record["id"]) + 1);
 }
 
 /// A disk of a few megabytes, for as long as the value lives.

@@ -257,9 +257,7 @@ fn a_full_disk_ends_the_recording_and_not_the_call() {
     let said = speech(200);
     talk(&mut world, None, 0, &said, &said);
     let event = ended(&mut world);
-    let MediaEvent::RecordingFailed { leg: LINE, over: false, why, .. } = &event else {
-        panic!("{event:?}")
-    };
+    let MediaEvent::RecordingFailed { leg: LINE, over: false, why, .. } = &event else { panic!("{event:?}") };
     assert!(why.contains("No space left"), "{why}");
     world.steps(10);
     assert!(contains(&world.line.heard(), &said[..190].concat()), "the call goes on");
@@ -279,9 +277,35 @@ fn a_recording_that_could_not_begin_is_over_and_the_next_one_can() {
     talk(&mut world, None, 0, &said, &said);
     world.core.detach(LINE);
     let event = ended(&mut world);
-    let MediaEvent::Recorded { file, .. } = &event else { panic!("the first one is told of twice: {event:?}") };
+    let MediaEvent::Recorded { file, .. } = &event else {
+        panic!("the first one is told of twice: {event:?}")
+    };
     assert_eq!(file, "call-1-2.wav");
     assert!(contains(&sides(&directory.path().join(file))[0], &said[..40].concat()));
+}
+
+#[test]
+fn a_recording_that_is_there_is_never_written_over() {
+    for (name, content) in [(FILE, "an old one"), (PART, "one that another program writes")] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut world = world(directory.path());
+        let old = directory.path().join(name);
+        fs::write(&old, content).unwrap();
+        begin(&mut world);
+        let event = ended(&mut world);
+        let MediaEvent::RecordingFailed { over: true, why, .. } = &event else { panic!("{event:?}") };
+        assert!(why.contains("it is kept"), "{why}");
+        world.core.detach(LINE);
+        drop(world);
+        assert_eq!(fs::read_to_string(old).unwrap(), content);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+    let killed = tempfile::tempdir().unwrap();
+    for name in [FILE, PART] {
+        fs::write(killed.path().join(name), name).unwrap();
+    }
+    assert_eq!(repair(killed.path()).unwrap(), []);
+    assert_eq!(fs::read_to_string(killed.path().join(FILE)).unwrap(), FILE);
 }
 
 #[test]

@@ -42,6 +42,9 @@ const REGISTERED: Duration = Duration::from_secs(120);
 /// How long a registration with a trunk is asked for.
 const REGISTRATION: Duration = Duration::from_secs(3600);
 
+/// A file's name with a higher number is not of ours: numbers of JSON are whole up to here.
+const MAX_CALLS: u64 = 1 << 53;
+
 /// Why the daemon cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -243,7 +246,20 @@ fn open_store(config: &Config) -> Result<(Store, CallId, Reader), ServeError> {
         let calls = recovery.recovered.len();
         tracing::warn!(calls, "calls that the last run left open were closed with cause 41");
     }
-    Ok((store, recovery.next_call_id, Reader::open(&path)?))
+    Ok((store, above_recordings(config, recovery.next_call_id), Reader::open(&path)?))
+}
+
+/// The number of the next call: no recording is of it or of a later one, even if the database that knew them is lost.
+fn above_recordings(config: &Config, next: CallId) -> CallId {
+    let files = config.recordings().and_then(|directory| std::fs::read_dir(directory).ok());
+    let call = |file: std::fs::DirEntry| {
+        let name = file.file_name();
+        let name = name.to_str()?;
+        demarc_call::recorded_call(name.strip_suffix(".part").unwrap_or(name))
+    };
+    let recorded = files.into_iter().flatten().flatten().filter_map(call);
+    let above = recorded.filter(|call| call.0 < MAX_CALLS).map(|call| CallId(call.0 + 1)).max();
+    above.map_or(next, |above| above.max(next))
 }
 
 fn open_boards(
@@ -409,6 +425,29 @@ fn start_http(
 mod tests {
     use super::*;
     use crate::status::Status;
+
+    #[test]
+    fn a_call_is_never_given_the_number_of_a_recording_that_is_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = |more: &str| format!("state = {:?}\n{more}", directory.path());
+        let config = |more: &str| Config::parse(Path::new("demarc.toml"), &text(more)).unwrap();
+        let next = |config: &Config, of_database| above_recordings(config, CallId(of_database)).0;
+        let recorded = config("[recording]");
+        assert_eq!(next(&recorded, 1), 1, "there is not even a directory");
+        std::fs::create_dir(recorded.recordings().unwrap()).unwrap();
+        for (file, expected) in [
+            ("call-7.wav", 8),
+            ("call-9-2.opus", 10),
+            ("call-12.wav.part", 13),
+            ("notes-40.wav", 13),
+            ("call-18446744073709551615.wav", 13),
+        ] {
+            std::fs::write(recorded.recordings().unwrap().join(file), "").unwrap();
+            assert_eq!(next(&recorded, 1), expected, "{file}");
+        }
+        assert_eq!(next(&recorded, 20), 20);
+        assert_eq!(next(&config(""), 1), 1, "nothing is recorded");
+    }
 
     #[tokio::test]
     async fn a_task_that_panics_is_noticed_and_the_rest_still_stops() {

@@ -36,8 +36,18 @@ pub(super) fn is_opus(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "opus")
 }
 
+/// An error where there is a file of that name. A recording is never written over, whoever made it.
+pub(super) fn must_be_free(path: &Path) -> io::Result<()> {
+    if path.is_file() {
+        let kept = "there is a recording of this name already; it is kept, and this one is not made";
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, kept));
+    }
+    Ok(())
+}
+
 /// Makes an unfinished file whole, gives it its name and sums it.
 pub(super) fn finish(path: &Path) -> io::Result<Finished> {
+    must_be_free(path)?;
     let part = unfinished(path);
     let mut file = File::options().read(true).write(true).open(&part)?;
     let length = if is_opus(path) { opus::finish(&mut file)? } else { wav::finish(&mut file)? };

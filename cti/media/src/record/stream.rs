@@ -25,7 +25,10 @@ pub(super) struct Stream {
 impl Stream {
     /// Makes the file, under the name of an unfinished one.
     pub fn create(path: &Path) -> io::Result<Stream> {
-        let file = File::create(files::unfinished(path))?;
+        let part = files::unfinished(path);
+        files::must_be_free(path)?;
+        files::must_be_free(&part)?;
+        let file = File::create(part)?;
         let mut stream = Stream { file, format: Format::Wav, waiting: wav::header(0).into() };
         if files::is_opus(path) {
             let mut opus = OpusStream::new()?;
