@@ -12,6 +12,8 @@ use std::{
 pub struct Capture {
     process: Process,
     file: PathBuf,
+    /// What this socket sends is captured, too.
+    end: UdpSocket,
 }
 
 impl Capture {
@@ -39,38 +41,37 @@ impl Capture {
     fn start_on(interface: &str, name: &str, filter: &str, logs: &Path) -> Self {
         let file = logs.join(format!("{name}.pcap"));
         let _none_there = std::fs::remove_file(&file);
+        let end = UdpSocket::bind("127.0.0.1:0").expect("a socket can be made");
+        let filter = format!("({filter}) or udp port {}", local_port(&end));
         let mut command = Command::new("dumpcap");
-        command.args(["-P", "-q", "-i", interface, "-f", filter, "-w"]).arg(&file);
+        command.args(["-P", "-q", "-i", interface, "-f", &filter, "-w"]).arg(&file);
         let process = Process::start(&format!("dumpcap-{name}"), &mut command, logs);
         // dumpcap writes the file's header when it is ready to capture.
         crate::eventually("dumpcap captures (it needs the right to)", || {
             file.metadata().ok().filter(|meta| meta.len() >= 24).map(drop)
         });
-        Self { process, file }
+        Self { process, file, end }
     }
 
-    /// The same as [`Capture::finish`], when all that was sent up to now is in the file: the last that is captured, a packet of
-    /// sound from nobody to this port of this machine, is ours.
-    pub fn finish_after(self, port: u16) -> PathBuf {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket can be made");
-        socket.send_to(&MARK, ("127.0.0.1", port)).expect("a datagram can be sent");
+    /// Ends the capture, and gives its file when all that was sent up to now is in it: a last datagram of our own is.
+    pub fn finish(mut self) -> PathBuf {
+        self.end.send_to(MARK, ("127.0.0.1", local_port(&self.end))).expect("a datagram can be sent");
         crate::eventually("the end of the capture", || {
             let file = std::fs::read(&self.file).ok()?;
             file.windows(MARK.len()).any(|part| part == MARK).then_some(())
         });
-        self.finish()
-    }
-
-    /// Ends the capture and gives its file; the last packets may be missing.
-    pub fn finish(mut self) -> PathBuf {
         self.process.signal(nix::sys::signal::Signal::SIGINT);
         self.process.finish();
         self.file
     }
 }
 
-/// A packet of sound without any (RFC 3550, section 5.1).
-const MARK: [u8; 12] = *b"\x80\x08\x00\x00the end.";
+/// The last datagram of a capture.
+const MARK: &[u8] = b"this is the end of the capture";
+
+fn local_port(socket: &UdpSocket) -> u16 {
+    socket.local_addr().expect("it is bound").port()
+}
 
 /// An RTP packet of a capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
