@@ -11,6 +11,7 @@ use crate::{
     mix::{Conferences, Joined},
     ports::SeenPeer,
     prompts::PromptLibrary,
+    random,
     record::{Recorder, Recordings},
     remote::RtpRemote,
     rtcp,
@@ -146,7 +147,7 @@ impl Core {
 
     /// Makes a leg of an RTP stream.
     pub fn attach_rtp(&mut self, now: Time, leg: LegId, socket: Box<dyn Socket>, remote: RtpRemote) {
-        let port = RtpPort::new(socket, remote, self.random());
+        let port = RtpPort::new(socket, remote, random::next(&mut self.random));
         self.attach_port(now, leg, port);
     }
 
@@ -164,7 +165,7 @@ impl Core {
         socket: Box<dyn Socket>,
         remote: RtpRemote,
     ) -> Option<usize> {
-        let mut port = RtpPort::new(socket, remote, self.random());
+        let mut port = RtpPort::new(socket, remote, random::next(&mut self.random));
         port.watched = true;
         self.attach_port(now, leg, port)
     }
@@ -178,7 +179,7 @@ impl Core {
         socket: Box<dyn Socket>,
         remote: RtpRemote,
     ) {
-        let mut rtp = RtpPort::new(socket, remote, self.random());
+        let mut rtp = RtpPort::new(socket, remote, random::next(&mut self.random));
         (rtp.watched, rtp.shared) = (true, Some(port));
         if let Some(place) = self.attach_port(now, leg, rtp) {
             self.routes.add(port, &FarEnd::told(&remote), place);
@@ -594,17 +595,8 @@ impl Core {
         self.legs[place].as_deref_mut()
     }
 
-    fn refuse(&mut self) {
+    pub(crate) fn refuse(&mut self) {
         self.totals.refused_commands += 1;
-    }
-
-    /// The next number of a row that does not repeat (splitmix64).
-    fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
     }
 
     fn attach(&mut self, mut leg: Leg) -> Result<usize, Box<Leg>> {

@@ -22,6 +22,7 @@ mod ports;
 mod program;
 mod prompts;
 mod quality;
+mod random;
 mod reception;
 mod record;
 mod remote;

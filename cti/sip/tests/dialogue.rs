@@ -482,11 +482,10 @@ fn our_key(answer: &str) -> String {
     line.unwrap_or_else(|| panic!("no key of ours in {answer}")).to_owned()
 }
 
-/// RFC 4568 7.1.4: a key that stays is used on, a new one is answered with a new one.
-#[test]
-fn a_call_is_rekeyed_when_the_peer_asks_for_it() {
+/// A call from our trunk that came encrypted and is answered; with the answer.
+fn encrypted_call(policy: SrtpPolicy) -> (Phone, String) {
     let mut config = config(A, B, Transport::Udp, 7);
-    config.trunks[0].srtp = SrtpPolicy::Required;
+    config.trunks[0].srtp = policy;
     let mut peer = phone(B);
     peer.endpoint = Endpoint::new(Time::ZERO, config);
     let invite = request("INVITE", "sip:200@192.0.2.1", "i", 1, SDP, &encrypted("A", "sendrecv"));
@@ -495,9 +494,16 @@ fn a_call_is_rekeyed_when_the_peer_asks_for_it() {
     let ours = peer.endpoint.description(id, addr("198.51.100.1:5000"));
     peer.endpoint.answer(peer.now, id, ours).unwrap();
     let ok = peer.take().remove(0);
+    peer.send(&within("ACK", 1, &tag(&ok), "", ""));
+    (peer, ok)
+}
+
+/// RFC 4568 7.1.4: a key that stays is used on, a new one is answered with a new one.
+#[test]
+fn a_call_is_rekeyed_when_the_peer_asks_for_it() {
+    let (mut peer, ok) = encrypted_call(SrtpPolicy::Required);
     assert!(ok.contains("m=audio 5000 RTP/SAVP 8\r\n"), "{ok}");
     let (tag, mut key) = (tag(&ok), our_key(&ok));
-    peer.send(&within("ACK", 1, &tag, "", ""));
     let rows = [
         ("A", "sendonly", false),
         ("A", "sendrecv", false),
@@ -524,17 +530,8 @@ fn a_call_is_rekeyed_when_the_peer_asks_for_it() {
 /// RFC 3264 8: where a call came encrypted and we may choose, an offer of ours does not take that back.
 #[test]
 fn an_offer_within_an_encrypted_call_is_encrypted() {
-    let mut config = config(A, B, Transport::Udp, 7);
-    config.trunks[0].srtp = SrtpPolicy::Optional;
-    let mut peer = phone(B);
-    peer.endpoint = Endpoint::new(Time::ZERO, config);
-    let invite = request("INVITE", "sip:200@192.0.2.1", "i", 1, SDP, &encrypted("A", "sendrecv"));
-    peer.send(&invite.replace("<sip:1001@pbx", "<sip:555@carrier"));
-    let (id, _) = peer.event().unwrap();
-    let ours = peer.endpoint.description(id, addr("198.51.100.1:5000"));
-    peer.endpoint.answer(peer.now, id, ours).unwrap();
-    let tag = tag(&peer.take().remove(0));
-    peer.send(&within("ACK", 1, &tag, "", ""));
+    let (mut peer, ok) = encrypted_call(SrtpPolicy::Optional);
+    let tag = tag(&ok);
     let keys_of = |ours: &str| -> Vec<String> {
         ours.lines().filter_map(|line| Some(line.split_once(" inline:")?.1.to_owned())).collect()
     };

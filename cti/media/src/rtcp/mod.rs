@@ -6,7 +6,7 @@
 
 mod packet;
 
-use crate::{quality::Quality, reception::Reception, sender::Sender};
+use crate::{quality::Quality, random, reception::Reception, sender::Sender};
 use demarc_model::Time;
 pub(crate) use packet::ROOM;
 use packet::{Block, SenderInfo, Writer};
@@ -69,7 +69,7 @@ impl Rtcp {
         let mut cname = [0; 16];
         let mut number = random;
         for octet in &mut cname {
-            *octet = b"0123456789abcdefghijklmnopqrstuv"[(next(&mut number) >> 59) as usize];
+            *octet = b"0123456789abcdefghijklmnopqrstuv"[(random::next(&mut number) >> 59) as usize];
         }
         Rtcp {
             random: number,
@@ -155,7 +155,7 @@ impl Rtcp {
 
     /// 0.5 to 1.5 times the interval, divided by e − 3/2 (section 6.3.1).
     fn interval(&mut self, base: Duration) -> Duration {
-        let part = (next(&mut self.random) >> 40) as f64 / f64::from(1 << 24);
+        let part = (random::next(&mut self.random) >> 40) as f64 / f64::from(1 << 24);
         base.mul_f64((0.5 + part) / 1.218_28)
     }
 
@@ -226,15 +226,6 @@ fn middle(now: Time) -> u32 {
 /// In 1/65,536 s.
 fn short(time: Duration) -> u32 {
     (ntp(Time(time)) >> 16).min(u64::from(u32::MAX)) as u32
-}
-
-/// splitmix64.
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

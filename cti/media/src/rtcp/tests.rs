@@ -124,10 +124,10 @@ fn nothing_malformed_is_taken_or_harms() {
     let mut state = 9;
     for _ in 0..20_000 {
         let mut data = good.clone();
-        data.truncate(next(&mut state) as usize % (good.len() + 1));
-        for _ in 0..next(&mut state) % 4 {
-            let at = next(&mut state) as usize % good.len();
-            data.get_mut(at).into_iter().for_each(|octet| *octet = next(&mut state) as u8);
+        data.truncate(random::next(&mut state) as usize % (good.len() + 1));
+        for _ in 0..random::next(&mut state) % 4 {
+            let at = random::next(&mut state) as usize % good.len();
+            data.get_mut(at).into_iter().for_each(|octet| *octet = random::next(&mut state) as u8);
         }
         near.take(Time::from_millis(200), &data, &far);
     }
