@@ -342,11 +342,10 @@ fn carry_out(core: &mut Core, watch: &Watch, ports: &mut SharedPorts, command: C
         Command::AddChannel(number, channel) => core.add_channel(number, channel),
         Command::AttachChannel(leg, channel) => core.attach_channel(now, leg, channel),
         Command::AddShared(socket) => ports.add(watch, socket),
-        Command::AttachRtp(leg, RtpSocket::Shared(port, _), remote) => {
-            if let Some(shared) = ports.get(port) {
-                core.attach_shared(now, leg, port, Box::new(shared), remote);
-            }
-        }
+        Command::AttachRtp(leg, RtpSocket::Shared(port, _), remote) => match ports.get(port) {
+            Some(shared) => core.attach_shared(now, leg, port, Box::new(shared), remote),
+            None => core.refuse(),
+        },
         Command::AttachRtp(leg, RtpSocket::Own(socket), remote) => {
             let Some(watched) = watch.add(&socket, core.place_for(leg)) else {
                 return core.attach_rtp(now, leg, Box::new(OwnSocket::new(socket)), remote);

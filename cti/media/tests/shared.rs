@@ -5,8 +5,8 @@
 mod world;
 
 use demarc_media::{
-    BLOCK, Codec, Core, CoreConfig, Latch, PromptLibrary, RtpRemote, SharedPort, Socket, SrtpKey, SrtpKeys,
-    SrtpSocket, SrtpSuite,
+    BLOCK, Codec, Core, CoreConfig, Engine, EngineConfig, Latch, PromptLibrary, RtpPorts, RtpRemote,
+    SharedPort, Socket, SrtpKey, SrtpKeys, SrtpSocket, SrtpSuite,
 };
 use demarc_model::{LegId, MediaCommand, Time};
 use std::sync::Arc;
@@ -187,4 +187,15 @@ fn encrypted_legs_share_a_port() {
             assert_eq!(room[12..length], [(n ^ 1) as u8; BLOCK], "leg {n} hears its peer");
         }
     }
+}
+
+#[test]
+fn a_leg_for_a_shared_port_that_the_engine_was_not_given_is_refused_and_counted() {
+    let engine = Engine::spawn(EngineConfig::default(), Box::new(|_| {})).unwrap();
+    let mut ports = RtpPorts::new("127.0.0.1".parse().unwrap(), 42_600..=42_603);
+    drop(ports.share(1).unwrap());
+    let remote = RtpRemote::new("127.0.0.1:9".parse().unwrap(), Codec::Pcma);
+    engine.attach_rtp(LegId(0), ports.next().unwrap(), remote).unwrap();
+    let totals = engine.stats().unwrap().totals;
+    assert_eq!((totals.refused_commands, totals.unrouted), (1, 0));
 }
