@@ -101,6 +101,9 @@ impl Check<'_> {
             }
             transports.push(transport);
         }
+        if !transports.contains(&super::Transport::Udp) {
+            return Err(self.no_udp());
+        }
         parse_ports(self.config.rtp.ports.get_ref())
             .map_err(|problem| self.at(&self.config.rtp.ports, problem))?;
         let http = self.config.http.listen;
@@ -114,6 +117,16 @@ impl Check<'_> {
                 Err(self.of_key("address", &ip, "is told to peers; write an address of this machine"))
             }
             None => Ok(()),
+        }
+    }
+
+    /// SIP always has UDP (RFC 3261, section 18); what it must not listen to is said, not guessed.
+    fn no_udp(&self) -> ConfigError {
+        let problem = "needs a udp listener; add \"udp:192.0.2.1:5060\" with an address of this machine, \
+                       or \"udp:127.0.0.1:5060\" if nobody outside is to use it";
+        match self.config.sip.listen.first() {
+            Some(first) => self.at(first, format!("listen {problem}")),
+            None => self.of_key("listen", &"[", problem),
         }
     }
 

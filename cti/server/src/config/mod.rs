@@ -129,7 +129,7 @@ pub struct Http {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sip {
-    /// `udp:ADDRESS:PORT` and `tcp:ADDRESS:PORT`, one of each at most.
+    /// `udp:ADDRESS:PORT`, and one `tcp:ADDRESS:PORT` at most.
     #[serde(default = "default_sip_listen")]
     pub listen: Vec<Spanned<String>>,
     /// The address told to SIP peers where the listeners have none of their own (0.0.0.0); `[rtp] address` when left out.

@@ -242,6 +242,14 @@ fn a_listener_and_a_range_of_ports_are_checked() {
     assert!(error("[rtp]\nports = \"9\"").contains("demarc.toml:2"));
 }
 
+#[test]
+fn sip_without_udp_is_not_guessed_at() {
+    for listen in ["[\"tcp:127.0.0.1:5060\"]", "[]"] {
+        let message = error(&format!("[sip]\nlisten = {listen}"));
+        assert!(message.contains("demarc.toml:2:") && message.contains("udp:127.0.0.1:5060"), "{message}");
+    }
+}
+
 /// What is complained of is read by others than those who may read the file.
 #[test]
 fn no_complaint_tells_a_password_or_a_pin() {
