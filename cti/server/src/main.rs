@@ -42,7 +42,7 @@ enum Command {
         #[arg(long)]
         state: Option<PathBuf>,
     },
-    /// Read the configuration and say what is wrong with it.
+    /// Read the configuration and its prompts' files, and say what is wrong with them.
     Check {
         /// The configuration file.
         #[arg(long, default_value = DEFAULT_PATH)]
@@ -196,7 +196,7 @@ fn complain(error: &dyn Error, status: u8) -> ExitCode {
 }
 
 fn check(path: &Path, json: bool) -> ExitCode {
-    let result = Config::load(path);
+    let result = Config::load_with_files(path);
     if json {
         let error = result.as_ref().err().map(|error| error_chain(error));
         let warnings = result.as_ref().map_or(Vec::new(), |config| config.warnings(path));

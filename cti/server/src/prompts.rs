@@ -26,7 +26,7 @@ pub fn load(config: &Config, base: &Path) -> Result<PromptLibrary, LoadError> {
         let id = PromptId(name.clone());
         let added = match (&prompt.text, &prompt.file) {
             (Some(text), _) => library.speak(id, text, &prompt.voice, &cache),
-            (None, Some(file)) => library.load_wav(id, &base.join(file)),
+            (None, Some(file)) => library.load_wav(id, &base.join(file.get_ref())),
             (None, None) => unreachable!("a prompt has a text or a file, checked when it is read"),
         };
         added.map_err(|source| LoadError { name: name.clone(), source })?;

@@ -260,6 +260,19 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// The files of prompts: each is there, and its sound can be had.
+    pub fn prompt_files(&self) -> Result<(), ConfigError> {
+        let base = self.path.parent().unwrap_or(Path::new("."));
+        for prompt in &self.config.prompts {
+            let Some(file) = &prompt.file else { continue };
+            demarc_media::read_wav(&base.join(file.get_ref())).map_err(|error| {
+                let problem = crate::error_chain(&error);
+                self.at(file, format!("{problem}; write the name of a WAV file, from this file's folder on"))
+            })?;
+        }
+        Ok(())
+    }
+
     fn menus(&self) -> Result<(), ConfigError> {
         for menu in &self.config.menus {
             self.known_prompt(&menu.prompt)?;

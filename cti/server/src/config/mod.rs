@@ -302,7 +302,7 @@ pub struct Prompt {
     #[serde(default = "default_voice")]
     pub voice: String,
     /// A WAV file.
-    pub file: Option<PathBuf>,
+    pub file: Option<Spanned<PathBuf>>,
 }
 
 /// `[[menu]]`
@@ -437,12 +437,22 @@ pub enum ConfigError {
     },
 }
 
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.into(), source })
+}
+
 impl Config {
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Config, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: path.into(), source })?;
-        Config::parse(path, &text)
+        Config::parse(path, &read(path)?)
+    }
+
+    /// The same with the files that it names, which the daemon reads when it starts.
+    pub fn load_with_files(path: &Path) -> Result<Config, ConfigError> {
+        let text = read(path)?;
+        let config = Config::parse(path, &text)?;
+        Check { config: &config, path, text: &text }.prompt_files()?;
+        Ok(config)
     }
 
     /// Checks a text; `path` only names it in errors.

@@ -250,6 +250,39 @@ fn sip_without_udp_is_not_guessed_at() {
     }
 }
 
+/// A WAV file of so many samples: 16 bits, mono, 8000 a second.
+fn wav(samples: u32) -> Vec<u8> {
+    let mut file =
+        Vec::from(*b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data");
+    file[4..8].copy_from_slice(&(36 + 2 * samples).to_le_bytes());
+    file.extend((2 * samples).to_le_bytes());
+    file.resize(44 + 2 * samples as usize, 1);
+    file
+}
+
+#[test]
+fn the_files_of_prompts_are_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("demarc.toml");
+    std::fs::write(&path, GOOD.replace("text = \"Welcome.\"", "file = \"welcome.wav\"")).unwrap();
+    let prompt = folder.path().join("welcome.wav");
+    let rows = [
+        (None, "No such file"),
+        (Some(b"no WAV file at all".to_vec()), "not a readable WAV file"),
+        (Some(wav(80)[..60].to_vec()), "not a readable WAV file"),
+        (Some(wav(0)), "no sound in it"),
+    ];
+    for (content, expected) in rows {
+        content.into_iter().for_each(|content| std::fs::write(&prompt, content).unwrap());
+        let message = crate::error_chain(&Config::load_with_files(&path).unwrap_err());
+        for part in ["demarc.toml:10: ", "welcome.wav", expected, "write the name of a WAV file"] {
+            assert!(message.contains(part), "{part:?} is missing in: {message}");
+        }
+    }
+    std::fs::write(&prompt, wav(80)).unwrap();
+    Config::load_with_files(&path).unwrap();
+}
+
 /// What is complained of is read by others than those who may read the file.
 #[test]
 fn no_complaint_tells_a_password_or_a_pin() {
