@@ -2,6 +2,7 @@
 
 mod audio;
 mod command;
+mod errors;
 
 use crate::{
     control::Inputs,
@@ -70,7 +71,18 @@ pub async fn serve(
     records: Reader,
 ) {
     let shared = Shared { status, media, inputs, clients, records: Arc::new(Mutex::new(records)) };
-    let router = Router::new()
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = program::bound(stream, SEND_BUFFER) {
+            tracing::warn!(%error, "the buffer of a connection is as the kernel made it");
+        }
+    });
+    if let Err(error) = axum::serve(listener, router(shared)).await {
+        tracing::error!(%error, "the console has stopped");
+    }
+}
+
+fn router(shared: Shared) -> Router {
+    Router::new()
         .route("/", get(|| async { Html(include_str!("../web/index.html")) }))
         .route("/healthz", get(health))
         .route("/metrics", get(metrics_text))
@@ -86,17 +98,10 @@ pub async fn serve(
         .route("/api/v1/trunks", get(trunks))
         .route("/api/v1/streams", get(streams))
         .route("/api/v1/cdr", get(cdr))
+        .layer(middleware::from_fn(errors::in_json))
         .layer(middleware::from_fn(command::only_from_here))
         .layer(middleware::from_fn(only_by_address))
-        .with_state(shared);
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = program::bound(stream, SEND_BUFFER) {
-            tracing::warn!(%error, "the buffer of a connection is as the kernel made it");
-        }
-    });
-    if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!(%error, "the console has stopped");
-    }
+        .with_state(shared)
 }
 
 /// A page of another site must not read the calls through a name of its own that it makes lead here (DNS rebinding). A
@@ -276,55 +281,4 @@ fn failure(message: &str) -> Response {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use tokio::{
-        io::{AsyncReadExt, AsyncWriteExt},
-        net::TcpStream,
-    };
-
-    #[test]
-    fn only_addresses_and_localhost_are_nobody_elses_names() {
-        for ours in ["127.0.0.1", "127.0.0.1:8080", "[::1]", "[::1]:8080", "localhost:8080", "LocalHost"] {
-            assert!(is_address(ours), "{ours}");
-        }
-        for foreign in ["", "evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost.evil:1"]
-        {
-            assert!(!is_address(foreign), "{foreign}");
-        }
-    }
-
-    #[test]
-    fn records_are_asked_for_by_time_and_by_word_and_a_misspelt_word_is_refused() {
-        let read =
-            |text: &str| Query::<CdrQuery>::try_from_uri(&format!("/api/v1/cdr?{text}").parse().unwrap());
-        let Query(query) = read("limit=5&before=9&since_ms=1000&until_ms=2000&queue=sales").unwrap();
-        assert_eq!((query.limit, query.before), (5, Some(9)));
-        let expected = RecordFilter {
-            since_ms: Some(1000),
-            until_ms: Some(2000),
-            queue: Some("sales".into()),
-            ..RecordFilter::default()
-        };
-        assert_eq!(query.filter(), expected);
-        assert!(read("since=1000").is_err());
-    }
-
-    #[tokio::test]
-    async fn a_page_that_came_by_a_foreign_name_gets_nothing() {
-        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let router =
-            Router::new().route("/", get(|| async { "calls" })).layer(middleware::from_fn(only_by_address));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        for (host, status) in [("127.0.0.1:8080", "200"), ("evil.example:8080", "421")] {
-            let mut stream = TcpStream::connect(address).await.unwrap();
-            let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-            stream.write_all(request.as_bytes()).await.unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.unwrap();
-            assert_eq!(answer.split(' ').nth(1), Some(status), "{host}");
-            assert_eq!(answer.contains("calls"), status == "200", "{host}");
-        }
-    }
-}
+mod tests;

@@ -9,7 +9,6 @@ use axum::{
     response::Response,
 };
 use demarc_call::{CallCommand, StreamAction};
-use demarc_model::CallId;
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
@@ -32,7 +31,7 @@ fn both() -> Side {
 /// Asks call control first, so that a call that is not there is refused in HTTP's own words.
 pub(super) async fn audio(
     State(shared): State<Shared>,
-    Path(call): Path<u64>,
+    Path(call): Path<String>,
     Query(AudioQuery { rate, side }): Query<AudioQuery>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
@@ -44,9 +43,13 @@ pub(super) async fn audio(
     if ![8000, 16_000].contains(&rate) {
         return command::refused(StatusCode::UNPROCESSABLE_ENTITY, "rate is 8000 or 16000");
     }
+    let call = match command::call_id(&call) {
+        Ok(call) => call,
+        Err(refused) => return *refused,
+    };
     let (program, give) = shared.clients.expect();
     let stream = CallCommand::Stream { action: StreamAction::Start, program: program.clone() };
-    match command::obeyed(shared.inputs.command(CallId(call), stream).await) {
+    match command::obeyed(shared.inputs.command(call, stream).await) {
         Ok(_) => upgrade
             .max_message_size(MAX_MESSAGE)
             .write_buffer_size(0)

@@ -39,24 +39,34 @@ pub(super) fn is_own_origin(headers: &HeaderMap) -> bool {
     site.is_some() && site == host
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
 pub(super) async fn command(
     State(shared): State<Shared>,
-    Path((call, verb)): Path<(u64, String)>,
+    Path((call, verb)): Path<(String, String)>,
     body: Bytes,
 ) -> Response {
+    let call = match call_id(&call) {
+        Ok(call) => call,
+        Err(refused) => return *refused,
+    };
     let command = match parse(&verb, &body) {
         Ok(command) => command,
         Err(problem) => return refused(StatusCode::UNPROCESSABLE_ENTITY, &problem),
     };
-    match obeyed(shared.inputs.command(CallId(call), command).await) {
+    match obeyed(shared.inputs.command(call, command).await) {
         Ok(call) => Json(json!({ "call": call })).into_response(),
         Err(refused) => *refused,
     }
+}
+
+/// The call that a path names, or why it names none.
+pub(super) fn call_id(text: &str) -> Result<CallId, Box<Response>> {
+    let wrong = format!("{text:?} is no number of a call; take one from /api/v1/calls, such as 7");
+    text.parse().map(CallId).map_err(|_| Box::new(refused(StatusCode::BAD_REQUEST, &wrong)))
 }
 
 /// The call after a command; or why it was not obeyed, as a response.
