@@ -50,10 +50,13 @@ pub(super) async fn audio(
     let (program, give) = shared.clients.expect();
     let stream = CallCommand::Stream { action: StreamAction::Start, program: program.clone() };
     match command::obeyed(shared.inputs.command(call, stream).await) {
-        Ok(_) => upgrade
-            .max_message_size(MAX_MESSAGE)
-            .write_buffer_size(0)
-            .on_upgrade(move |socket| async move { drop(give.send(Client { socket, rate, side })) }),
+        Ok(_) => {
+            shared.clients.forget_later(program);
+            upgrade
+                .max_message_size(MAX_MESSAGE)
+                .write_buffer_size(0)
+                .on_upgrade(move |socket| async move { drop(give.send(Client { socket, rate, side })) })
+        }
         Err(refused) => {
             shared.clients.take(&program);
             *refused

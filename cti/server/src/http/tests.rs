@@ -3,8 +3,9 @@ use crate::{clock::Clock, control::Input};
 use demarc_call::{Control, Plan};
 use demarc_media::{Engine, EngineConfig};
 use demarc_store::Store;
+use futures_util::StreamExt;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -14,7 +15,7 @@ use tokio::{
 /// The API without a call; what is asked of call control waits in the queue.
 struct Served {
     address: SocketAddr,
-    _asked: mpsc::Receiver<Input>,
+    asked: mpsc::Receiver<Input>,
     _state: tempfile::TempDir,
 }
 
@@ -36,7 +37,7 @@ async fn served() -> Served {
     let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router(shared)).await });
-    Served { address, _asked: asked, _state: state }
+    Served { address, asked, _state: state }
 }
 
 /// Status, head and body of the answer to a request; `more` are further lines of its head, then its body.
@@ -82,6 +83,22 @@ async fn every_error_is_one_json_object_that_says_what_is_wrong_and_what_to_do()
     let long = format!("{JSON}Content-Length: {}\r\n\r\n{}", 3 << 20, "x".repeat(3 << 20));
     let (status, _, body) = ask(served.address, "POST /api/v1/calls/7/hangup", &long).await;
     assert!(status == 413 && body.contains("\"error\"") && body.contains("too long"), "{status}: {body}");
+}
+
+/// Its leg may be refused on its way, as by a queue that is full.
+#[tokio::test]
+async fn a_client_whose_leg_does_not_come_for_it_is_let_go() {
+    let mut served = served().await;
+    tokio::spawn(async move {
+        while let Some(Input::Command { answer, .. }) = served.asked.recv().await {
+            answer.send(Ok(None)).unwrap();
+        }
+    });
+    let stream = TcpStream::connect(served.address).await.unwrap();
+    let url = format!("ws://{}/api/v1/calls/7/audio", served.address);
+    let (mut client, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
+    let end = async { while let Some(Ok(_)) = client.next().await {} };
+    tokio::time::timeout(Duration::from_secs(30), end).await.expect("its connection is closed");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 /// Blocks of 20 ms between the engine and a program's task, which takes them every 10 ms.
 const HEARD: usize = 50;
 /// How long a client of the API may take from the answer to its request to the first frame.
-const CLIENT_LIMIT: Duration = Duration::from_secs(5);
+pub const CLIENT_LIMIT: Duration = Duration::from_secs(5);
 /// The octets that the kernel holds for a program at most: a program that does not read is noticed soon.
 const SEND_BUFFER: usize = 64 << 10;
 

@@ -162,6 +162,15 @@ impl Clients {
         (name, give)
     }
 
+    /// Forgets a client whose leg does not come for it, as one that was refused on its way never does.
+    pub fn forget_later(&self, name: String) {
+        let clients = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(leg::CLIENT_LIMIT).await;
+            clients.take(&name);
+        });
+    }
+
     /// Whoever is known by that name; also to forget one that does not come.
     pub fn take(&self, name: &str) -> Option<oneshot::Receiver<Client>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
