@@ -1,6 +1,7 @@
 //! The demonstration, run to its verdict.
 
-use demarc_tests::{place, process::Process};
+use demarc_tests::{eventually, place, process::Process};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::{process::Command, time::Duration};
 
@@ -31,4 +32,22 @@ fn runs_to_a_good_verdict(test: &str, options: &[&str]) {
         assert_eq!(verdict[key], 0, "{key} in {verdict}");
     }
     assert!(status.success(), "{status}: {verdict}");
+}
+
+/// As when its terminal closes; the service lives on then, and the demonstration is not one.
+#[test]
+fn the_demonstration_ends_at_a_hangup_signal_and_leaves_nothing_behind() {
+    let _alone = place::real_time();
+    for (options, code) in [(&["demo"][..], 0), (&["demo", "--once"], 1)] {
+        let logs = place::logs("demo-hangup");
+        let place = tempfile::tempdir().expect("temporary files can be made");
+        let mut command = Command::new(place::program("demarc"));
+        command.args(options).env("TMPDIR", place.path());
+        let mut demo = Process::start("demo", &mut command, &logs);
+        eventually("it is up", || demo.complaints().contains("console:").then_some(()));
+        demo.signal(Signal::SIGHUP);
+        assert_eq!(demo.finish_within(Duration::from_secs(60)).code(), Some(code), "{options:?}");
+        let left: Vec<_> = std::fs::read_dir(place.path()).expect("it is there").flatten().collect();
+        assert!(left.is_empty(), "{options:?}: {left:?}");
+    }
 }

@@ -106,12 +106,16 @@ struct Outside {
     called: usize,
 }
 
-/// Set by Ctrl-C.
+/// Set by Ctrl-C, SIGTERM and SIGHUP.
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// Lets a demo without end stop.
+/// Lets the demo stop; a run to a verdict comes to none then.
 pub fn request_stop() {
     STOP.store(true, Ordering::Relaxed);
+}
+
+fn is_to_stop() -> bool {
+    STOP.load(Ordering::Relaxed)
 }
 
 /// Runs the demo. `true` when all is well, as the exit status is to say.
@@ -129,7 +133,7 @@ pub fn run(options: Options) -> Result<bool, DemoError> {
     outside.wait_until_up(&world)?;
     eprintln!("console: {}", world.console());
     if options.once {
-        let verdict = outside.run_to_verdict(&world, options)?;
+        let Some(verdict) = outside.run_to_verdict(&mut world, options)? else { return Ok(false) };
         verdict.print(options.json)?;
         Ok(verdict.all_well())
     } else {
@@ -187,12 +191,16 @@ impl Outside {
         self.exchange.call(Caller { number, to: NUMBER.into(), digit, speech });
     }
 
-    fn run_to_verdict(&mut self, world: &World, options: Options) -> Result<Verdict, DemoError> {
+    /// `None` when it was to stop before.
+    fn run_to_verdict(&mut self, world: &mut World, options: Options) -> Result<Option<Verdict>, DemoError> {
         let start = Instant::now();
         // A caller talks for some seconds, and three agents serve them all.
         let limit = start + Duration::from_secs(60 + 8 * options.calls as u64);
         let (mut next_call, mut told) = (start, start);
         while self.exchange.ended.len() < options.calls && Instant::now() < limit {
+            if is_to_stop() {
+                return self.end(world).map(|()| None);
+            }
             // A span has 30 channels: the thirty-first caller waits for one to be free.
             if self.called < options.calls && next_call <= Instant::now() && self.exchange.active() < 30 {
                 self.call();
@@ -208,7 +216,8 @@ impl Outside {
         eprintln!();
         let outcomes = std::mem::take(&mut self.exchange.ended);
         let talks = self.phones.iter_mut().flat_map(|phone| std::mem::take(&mut phone.ended)).collect();
-        verdict::judge(options.calls, outcomes, talks, self.exchange.busy_channels(), world, start.elapsed())
+        let busy = self.exchange.busy_channels();
+        verdict::judge(options.calls, outcomes, talks, busy, world, start.elapsed()).map(Some)
     }
 
     fn tell(&self, calls: usize) -> io::Result<()> {
@@ -232,7 +241,7 @@ impl Outside {
     fn run_on(&mut self, world: &mut World) -> Result<(), DemoError> {
         let mut view = view::View::start(world.console())?;
         let mut next_call = Instant::now();
-        while !STOP.load(Ordering::Relaxed) {
+        while !is_to_stop() {
             if next_call <= Instant::now() && self.exchange.active() < CROWD {
                 self.call();
                 next_call = Instant::now() + Duration::from_millis(1200);
@@ -242,7 +251,12 @@ impl Outside {
             self.phones.iter_mut().for_each(|phone| phone.ended.truncate(KEPT));
             view.draw_when_due()?;
         }
-        eprintln!("ending");
+        self.end(world)
+    }
+
+    fn end(&mut self, world: &mut World) -> Result<(), DemoError> {
+        // The terminal may be closed.
+        let _ = writeln!(io::stderr(), "ending");
         world.request_stop();
         // The far ends live on so that the daemon can clear its calls with them.
         while !world.has_ended()? {
