@@ -181,8 +181,14 @@ impl Peer {
 
     /// Calls, and gives what came back at the end of it.
     fn call(&self, call: &str, expected: &str) -> String {
-        let sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 8\r\n";
-        self.send(&self.invite(call, "", "INVITE", sdp));
+        self.call_with(call, 8, expected)
+    }
+
+    /// The same with sound of this payload type.
+    fn call_with(&self, call: &str, payload_type: u8, expected: &str) -> String {
+        let sdp =
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP ";
+        self.send(&self.invite(call, "", "INVITE", &format!("{sdp}{payload_type}\r\n")));
         let answer = self.next(expected);
         let to = answer.split("\r\nTo: <sip:9100@127.0.0.1>").nth(1).expect("an answer has a To");
         self.send(&self.invite(call, to.split("\r\n").next().unwrap_or_default(), "ACK", ""));
@@ -235,4 +241,16 @@ fn a_call_that_found_no_port_for_its_sound_has_a_record() {
     peer.call("second", "SIP/2.0 503");
     let record = eventually("a record", || demarc.records().pop());
     assert_eq!((&record["to"], &record["cause"]), (&json!("9100"), &json!(47)), "{record}");
+}
+
+#[test]
+fn a_call_without_a_codec_in_common_has_a_record() {
+    let world = World::new("sip-no-codec");
+    let demarc = sip_alone(&world, *world.rtp_ports().end());
+    let g729 = 18;
+    let answer = Peer::of(&world).call_with("codec", g729, "SIP/2.0 488");
+    assert!(answer.contains("cause=65"), "{answer}");
+    let record = demarc.wait_records(1).remove(0);
+    let told = (&record["from"], &record["to"], &record["cause"], &record["disposition"]);
+    assert_eq!(told, (&json!("4951"), &json!("9100"), &json!(65), &json!("failed")), "{record}");
 }
