@@ -23,14 +23,16 @@ const TURN: Duration = Duration::from_millis(20);
 /// Blocks that the far end of a line keeps queued: half a second.
 const AHEAD: u64 = 25;
 /// What is on its way when the time is over comes out in this time. All go on talking meanwhile, so that no stream ends.
-pub const REST: Duration = Duration::from_secs(2);
+const REST: Duration = Duration::from_secs(2);
 /// What is later than this may come when its place was played: of the 60 ms that playout begins with, one block is the one
 /// that is played, and another one has to last until the engine's next tick.
 pub const PHONES_BEAR: Duration = Duration::from_millis(20);
 /// The far end of a line that is so late may run dry.
 pub const LINES_BEAR: Duration = Duration::from_millis(400);
-/// Faults of one ear that are told one by one.
+/// Faults of one ear that are told one by one; of turns that were late, fifty times as many are.
 const TOLD: u64 = 20;
+/// What is told as late.
+const NOTABLE: Duration = Duration::from_millis(5);
 
 /// What was heard at all far ends, and how late they were themselves.
 #[derive(Serialize, Deserialize)]
@@ -123,20 +125,28 @@ fn hear(ear: &mut Ear, octets: &[u8; BLOCK], turn: u64, last: u64) {
 }
 
 /// Lets each have its turn, so many times; the latest that one was over.
+#[allow(clippy::print_stderr)] // it goes to a file
 fn turns<T>(
+    what: &str,
     ends: &mut [T],
     start: Instant,
     count: u64,
     mut turn: impl FnMut(&mut T, u64) -> Result<(), Failure>,
 ) -> Result<Duration, Failure> {
-    let mut late = Duration::ZERO;
+    let (mut late, mut told) = (Duration::ZERO, 0);
     for number in 0..count {
+        let mut latest = Duration::ZERO;
         for place in 0..ends.len() {
             let due = start + TURN * number as u32 + TURN * place as u32 / ends.len() as u32;
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             turn(&mut ends[place], number)?;
-            late = late.max(due.elapsed());
+            latest = latest.max(due.elapsed());
         }
+        if latest >= NOTABLE && told < 50 * TOLD {
+            eprintln!("turn {number}: the {what} were up to {latest:.1?} late");
+            told += 1;
+        }
+        late = late.max(latest);
     }
     Ok(late)
 }
@@ -161,9 +171,10 @@ pub fn run(devices: &Path, numbers: &[u16], seconds: u64) -> Result<(), Failure>
     let (start, last) = (Instant::now(), seconds * 50);
     let all = last + REST.as_secs() * 50;
     let (phones_late, lines_late) = std::thread::scope(|scope| {
-        let lines =
-            scope.spawn(|| turns(&mut lines, start, all, |line: &mut Line, turn| line.turn(turn, last)));
-        let phones = turns(&mut phones, start, all, |phone: &mut Phone, turn| phone.turn(turn, last));
+        let lines = scope
+            .spawn(|| turns("lines", &mut lines, start, all, |line: &mut Line, turn| line.turn(turn, last)));
+        let phones =
+            turns("telephones", &mut phones, start, all, |phone: &mut Phone, turn| phone.turn(turn, last));
         (phones, lines.join().unwrap_or_else(|_| Err("the lines' thread panicked".into())))
     });
     let (phones_late, lines_late) = (phones_late?, lines_late?);

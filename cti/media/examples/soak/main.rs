@@ -17,7 +17,7 @@ use std::{
     net::Ipv4Addr,
     path::Path,
     process::{Command, ExitCode, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Spans 1 and 3 are the near ends of cables to spans 2 and 4.
@@ -174,6 +174,25 @@ impl Verdict {
     }
 }
 
+/// Looks at the engine once a second, tells where it was late or a line ran dry, and gives its counters at last.
+fn watch(engine: &EngineHandle, seconds: u64) -> Result<Totals, Failure> {
+    let start = Instant::now();
+    let mut before = engine.stats()?.totals;
+    for second in 1..=seconds {
+        std::thread::sleep((start + Duration::from_secs(second)).saturating_duration_since(Instant::now()));
+        let totals = engine.stats()?.totals;
+        let faults = |totals: &Totals| (totals.late_ticks, totals.worst_delay, totals.legs.underruns);
+        if faults(&totals) != faults(&before) {
+            let (late, worst, dry) = faults(&totals);
+            eprintln!(
+                "second {second}: late ticks {late}, the latest {worst:.1?}; a line ran dry {dry} times"
+            );
+        }
+        before = totals;
+    }
+    Ok(before)
+}
+
 fn soak(seconds: u64) -> Result<Verdict, Failure> {
     let directory = tempfile::tempdir()?;
     let devices = directory.path().join("dahdi");
@@ -185,8 +204,7 @@ fn soak(seconds: u64) -> Result<Verdict, Failure> {
     let near = join(&engine, &devices, &phones)?;
     far.say(&serde_json::to_string(&near)?);
     far.wait_line("talking");
-    std::thread::sleep(Duration::from_secs(seconds) + far::REST / 2); // nothing has ended yet that could run dry
-    let totals = engine.stats()?.totals;
+    let totals = watch(&engine, seconds + 1)?; // nothing has ended yet that could run dry
     let heard = serde_json::from_str(&far.wait_line("{"))?;
     engine.stop();
     far.finish();
