@@ -47,6 +47,22 @@ fn listen(bench: &Bench, dev: &mut Dev, blocks: usize) -> Vec<u8> {
     heard
 }
 
+/// `SENDTONE` of any number and a cadence of the lowest: refused or taken, nothing overflows.
+#[test]
+fn numbers_at_the_end_of_their_range_are_survived() {
+    let (bench, mut a, _) = bench("\"us\"");
+    for number in [i32::MIN, i32::MIN + 1, i32::MAX, -2] {
+        assert_eq!(a.set(request::SENDTONE, number), Err(Errno::INVAL), "{number}");
+    }
+    let cas = Bench::of(&Description::from_toml("[[span]]\nsignalling = \"fxo\"\n").unwrap());
+    let mut ports = cas.channel(1);
+    let ringcadence = [i32::MIN; 16];
+    ports.call(request::SETCADENCE, dahdi_abi::RingCadence { ringcadence }).unwrap();
+    let _ = ports.set(request::HOOK, dahdi_abi::hook::RING);
+    cas.pass(5000);
+    bench.pass(20);
+}
+
 /// Milliseconds of sound and of silence, in turn, as they are heard.
 fn cadence(octets: &[u8]) -> Vec<usize> {
     let loud: Vec<bool> =

@@ -345,7 +345,7 @@ impl Zone {
             Digits::Backward => (&self.backward, tone::MFR2_REV_BASE),
             Digits::R1 | Digits::Pulse => return None,
         };
-        table.get(usize::try_from(number - base).ok()?).copied().flatten()
+        table.get(usize::try_from(number.checked_sub(base)?).ok()?).copied().flatten()
     }
 }
 

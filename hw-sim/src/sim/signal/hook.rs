@@ -196,7 +196,8 @@ impl Hook {
         let Some(cadence) = cadence else { return };
         self.cadence = *cadence;
         if let Some(at) = (0..cadence.len()).step_by(2).find(|at| cadence[*at] < 0) {
-            self.cadence[at] = -cadence[at];
+            // The lowest number has no opposite; it is no time at all, as is any below zero.
+            self.cadence[at] = cadence[at].wrapping_neg();
             self.cadence_from = at;
         }
     }
