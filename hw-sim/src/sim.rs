@@ -266,9 +266,9 @@ impl Sim {
         let both = [Some(index), self.channels[index].peer];
         if both.into_iter().flatten().filter(|at| self.channels[*at].is_open()).count() == 1 {
             // Nobody ran this line since it was last closed: what was on it is long gone.
-            for at in both.into_iter().flatten() {
-                self.channels[at].on_cable.fill(channel::closed_idle());
-                self.channels[at].frames_on_cable.clear();
+            for (at, far) in both.into_iter().flatten().zip(both.into_iter().rev().flatten()) {
+                let idle = self.channels[far].closed_idle();
+                self.channels[at].forget_line(idle);
             }
         }
         Ok(Place::Span(index))

@@ -175,6 +175,15 @@ impl Channel {
     pub fn is_open(&self) -> bool {
         self.open.is_some()
     }
+
+    /// Nothing is on its line any more but what its far end sends while it is closed.
+    pub fn forget_line(&mut self, idle: u8) {
+        self.on_cable.fill(idle);
+        self.frames_on_cable.clear();
+        if let Some(path) = &mut self.path {
+            path.fall_silent();
+        }
+    }
 }
 
 impl Open {

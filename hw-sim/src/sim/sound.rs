@@ -35,14 +35,22 @@ struct EchoPath {
     sent: VecDeque<f64>,
 }
 
-/// Noise by a generator of its own.
+/// Noise by a generator of its own. Each sample is made of its number alone, so that it does not matter which stretches
+/// of a line were run, and in which steps.
 struct NoiseSource {
-    state: u64,
-    amplitude: f64,
-    /// The low pass of Hoth noise; 0 lets all through.
-    smooth: f64,
-    last: f64,
+    seed: u64,
+    /// What the newest numbers count, the newest first: a low pass for Hoth noise.
+    weights: Vec<f64>,
+    /// The newest last.
+    numbers: VecDeque<f64>,
+    /// The sample that comes next.
+    next: u64,
 }
+
+/// How many numbers a sample of Hoth noise is made of; what older ones would add is below a thousandth.
+const HOTH_NUMBERS: u32 = 24;
+/// What the low pass of Hoth noise keeps of the sample before.
+const HOTH_KEEPS: f64 = 0.7;
 
 impl Path {
     /// `None` for a line that does nothing to its sound. `end` is 0 or 1: the two ends hear different noise.
@@ -66,18 +74,24 @@ impl Path {
         })
     }
 
-    /// Turns `line`, the octets of the far end in `far_law`, into what this end hears in `own_law`, while it sends `own`.
-    pub fn pass(&mut self, line: &mut [u8], own: &[u8], far_law: i32, own_law: i32) {
-        for (octet, own) in line.iter_mut().zip(own) {
+    /// Turns `line`, the octets of the far end in `far_law` from sample `first` on, into what this end hears in `own_law`,
+    /// while it sends `own`.
+    pub fn pass(&mut self, first: u64, line: &mut [u8], own: &[u8], (far_law, own_law): (i32, i32)) {
+        for ((octet, own), sample) in line.iter_mut().zip(own).zip(first..) {
             let mut sum = f64::from(to_linear(*octet, far_law)) * self.attenuation;
             if let Some(echo) = &mut self.echo {
                 sum += echo.next(f64::from(to_linear(*own, own_law)));
             }
             if let Some(noise) = &mut self.noise {
-                sum += noise.next();
+                sum += noise.at(sample);
             }
             *octet = to_law(sum.clamp(-32768.0, 32767.0) as i16, own_law);
         }
+    }
+
+    /// Nothing of what was sent is still on its way back.
+    pub fn fall_silent(&mut self) {
+        self.echo.iter_mut().for_each(|echo| echo.sent.iter_mut().for_each(|sample| *sample = 0.0));
     }
 }
 
@@ -93,34 +107,43 @@ impl EchoPath {
 impl NoiseSource {
     fn new(noise: &Noise, seed: u64) -> NoiseSource {
         let level = RMS_0DBM0 * loss(u32::from(noise.level_dbm0.unsigned_abs()));
-        let smooth = match noise.kind {
-            NoiseKind::White => 0.0,
-            NoiseKind::Hoth => 0.7,
+        let (kept, numbers) = match noise.kind {
+            NoiseKind::White => (0.0, 1),
+            NoiseKind::Hoth => (HOTH_KEEPS, HOTH_NUMBERS),
         };
         // The sum of 12 uniform numbers of ±1/2 has a variance of 1; a one-pole low pass takes (1-a)/(1+a) of it.
-        let (gain, kept): (f64, f64) = (1.0 - smooth, 1.0 + smooth);
-        let amplitude = level * (kept / gain).sqrt();
-        NoiseSource { state: seed ^ 0x9e37_79b9_7f4a_7c15, amplitude, smooth, last: 0.0 }
+        let amplitude = level * ((1.0 + kept) / (1.0 - kept)).sqrt();
+        let older = std::iter::successors(Some((1.0 - kept) * amplitude), |weight| Some(weight * kept));
+        let weights = older.take(numbers as usize).collect();
+        NoiseSource { seed: seed ^ 0x9e37_79b9_7f4a_7c15, weights, numbers: VecDeque::new(), next: 0 }
     }
 
-    /// splitmix64.
-    fn random(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
+    /// The `n`-th number of splitmix64.
+    fn random(&self, n: u64) -> u64 {
+        let mut z = self.seed.wrapping_add(n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
 
-    fn next(&mut self) -> f64 {
-        let sum: i64 = (0..3)
-            .map(|_| self.random())
+    fn normal(&self, sample: u64) -> f64 {
+        let sum: i64 = (1..=3)
+            .map(|n| self.random(sample.wrapping_mul(3).wrapping_add(n)))
             .flat_map(|word| [word, word >> 16, word >> 32, word >> 48])
             .map(|part| i64::from(part as u16))
             .sum();
-        let normal = (sum as f64 - 6.0 * 65535.0) / 65536.0;
-        self.last = self.last * self.smooth + normal * (1.0 - self.smooth);
-        self.last * self.amplitude
+        (sum as f64 - 6.0 * 65535.0) / 65536.0
+    }
+
+    fn at(&mut self, sample: u64) -> f64 {
+        if sample != self.next || self.numbers.is_empty() {
+            let before = (0..self.weights.len() as u64).rev().map(|back| sample.wrapping_sub(back + 1));
+            self.numbers = before.map(|sample| self.normal(sample)).collect();
+        }
+        self.next = sample.wrapping_add(1);
+        self.numbers.pop_front();
+        self.numbers.push_back(self.normal(sample));
+        self.numbers.iter().rev().zip(&self.weights).map(|(number, weight)| number * weight).sum()
     }
 }
 
@@ -154,7 +177,8 @@ mod tests {
         let octets =
             |samples: &[i16]| -> Vec<u8> { samples.iter().map(|s| to_law(*s, laws::ALAW)).collect() };
         let mut heard = octets(far);
-        Path::new(line, 0).expect("not clean").pass(&mut heard, &octets(own), laws::ALAW, laws::ALAW);
+        let both = (laws::ALAW, laws::ALAW);
+        Path::new(line, 0).expect("not clean").pass(0, &mut heard, &octets(own), both);
         heard.iter().map(|octet| to_linear(*octet, laws::ALAW)).collect()
     }
 
@@ -185,12 +209,23 @@ mod tests {
         assert!(turns(&of(NoiseKind::Hoth)) * 10 < turns(&of(NoiseKind::White)) * 8, "Hoth noise is lower");
     }
 
+    #[test]
+    fn noise_is_of_its_time_whatever_was_run_before() {
+        for kind in [NoiseKind::White, NoiseKind::Hoth] {
+            let make = || NoiseSource::new(&Noise { kind, level_dbm0: -40 }, 7);
+            let (mut whole, mut late) = (make(), make());
+            let all: Vec<f64> = (0..1000).map(|sample| whole.at(sample)).collect();
+            let part: Vec<f64> = (0..100).chain(500..600).map(|sample| late.at(sample)).collect();
+            assert_eq!([&all[..100], &all[500..600]].concat(), part, "{kind:?}");
+        }
+    }
+
     /// White noise sent against each of G.168's echo paths comes back weaker by the echo return loss, within the 5 dB by
     /// which the models (whose gains are for the spectrum of speech) differ, and not before its delay.
     #[test]
     fn every_echo_path_has_its_loss_and_delay() {
         let mut source = NoiseSource::new(&Noise { kind: NoiseKind::White, level_dbm0: -10 }, 1);
-        let own: Vec<i16> = (0..8000).map(|_| source.next() as i16).collect();
+        let own: Vec<i16> = (0..8000).map(|sample| source.at(sample) as i16).collect();
         for model in 2..=9 {
             for erl_db in [6, 12] {
                 let echo = Some(Echo { model, delay_ms: 20, erl_db });

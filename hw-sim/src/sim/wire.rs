@@ -183,7 +183,7 @@ impl Channel {
             line.fill(sound::to_law(0, far_law));
         }
         if let Some(path) = &mut self.path {
-            path.pass(line, own, far_law, law);
+            path.pass(tick * CHUNK as u64, line, own, (far_law, law));
         } else if far_law != law {
             line.iter_mut().for_each(|octet| *octet = sound::to_law(sound::to_linear(*octet, far_law), law));
         }
