@@ -9,7 +9,7 @@ use dahdi_abi::{
     SpanInfoV1, ToneDefHeader, alarm, config, event, field, law, maint, policy, request, sig, text,
 };
 use demarc_model::{Alarm, SpanNo};
-use hw_sim::Description;
+use hw_sim::{Description, description::Signalling};
 
 fn status(bench: &Bench, span: i32) -> SpanInfo {
     bench.ctl().call(request::SPANSTAT, SpanInfo { spanno: span, ..SpanInfo::default() }).unwrap()
@@ -127,6 +127,24 @@ fn loopbacks_return_what_is_sent() {
     }
     let bad = MaintInfo { spanno: 1, command: 99 };
     assert_eq!(Bench::new().ctl().call(request::MAINT, bad).err(), Some(Errno::NOSYS));
+}
+
+#[test]
+fn signalling_bits_take_the_way_of_the_loop() {
+    for (span, command) in [(1, maint::LOCALLOOP), (2, maint::NETWORKLINELOOP)] {
+        let mut description = Description::default();
+        description.spans.iter_mut().for_each(|span| span.signalling = Signalling::Cas);
+        let bench = Bench::of(&description);
+        let (mut near, mut far) = (bench.channel(1), bench.channel(32));
+        far.set(request::SETTXBITS, 0b0110).unwrap();
+        bench.ctl().call(request::MAINT, MaintInfo { spanno: span, command }).unwrap();
+        near.set(request::SETTXBITS, 0b0101).unwrap();
+        bench.pass(20);
+        assert_eq!(near.get(request::GETRXBITS), Ok(0b0101), "its own come back: {command}");
+        bench.ctl().call(request::MAINT, MaintInfo { spanno: span, command: maint::NONE }).unwrap();
+        bench.pass(20);
+        assert_eq!(near.get(request::GETRXBITS), Ok(0b0110), "the far end's again");
+    }
 }
 
 #[test]

@@ -59,13 +59,17 @@ fn arriving(own: &Channel, far: Option<&Channel>, spans: &[Span]) -> u8 {
     if let Some(played) = own.played {
         return own.stuck.hold(played);
     }
-    let sent = far.and_then(|far| far.signal.as_ref()).map(|signal| signal.arrived);
+    let span = |channel: &Channel| channel.span.and_then(|index| spans.get(index));
+    let looped =
+        span(own).is_some_and(Span::is_local_loop) || far.and_then(span).is_some_and(Span::is_remote_loop);
+    let source = if looped { Some(own) } else { far };
+    let sent = source.and_then(|source| source.signal.as_ref()).map(|signal| signal.arrived);
     match &signal.front {
         Front::Wires(_) if own.cut || far.is_some_and(|far| far.cut) => 0,
         Front::Wires(_) => sent.unwrap_or(0),
         Front::Bits => {
             // A span that does not receive keeps the bits that it had.
-            let receives = own.span.and_then(|index| spans.get(index)).is_some_and(Span::receives_bits);
+            let receives = span(own).is_some_and(Span::receives_bits);
             own.stuck.hold(if receives { sent.unwrap_or(NOBODY) } else { signal.heard })
         }
     }
