@@ -112,7 +112,7 @@ impl Sim {
             edges: Edges::default(),
             taps: Vec::new(),
             listeners: Vec::new(),
-            faults: Faults::new(description.spans.len()),
+            faults: Faults::new(description.spans.iter().map(setup::frame_of).collect()),
             log: None,
             next_loss: None,
             system: requests::System::default(),

@@ -5,16 +5,12 @@ use super::{BitPattern, Change, Fault, FaultKind, Stage, Target};
 use dahdi_abi::Errno;
 use std::collections::BTreeMap;
 
-/// The most faults that a simulator keeps; those that are over make room.
+/// The most faults that a simulator keeps.
 pub(crate) const MAX_FAULTS: usize = 1024;
 /// Samples of a channel in a tick.
 const SAMPLES: u64 = 8;
-/// Bits of a channel in a tick.
-const CHANNEL_BITS: u64 = SAMPLES * 8;
-/// Timeslots of a frame.
-const TIMESLOTS: u64 = 32;
-/// Bits of an E1 line in a tick.
-const LINE_BITS: u64 = CHANNEL_BITS * TIMESLOTS;
+/// Bits of a channel in a frame.
+const CHANNEL_BITS: u64 = 8;
 /// Ticks in a second.
 const TICKS: u64 = 1000;
 
@@ -39,6 +35,36 @@ impl Condition {
     /// Whether the far end is told that it is not received.
     pub fn tells_far_end(self) -> bool {
         self.no_signal || self.no_frame || self.all_ones
+    }
+}
+
+/// What a line carries in 125 µs: bits that frame, then a channel's eight for each place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    framing: u64,
+    bits: u64,
+}
+
+impl Frame {
+    /// Timeslot 0, then 31 (G.704 2.3.1).
+    pub const E1: Frame = Frame { framing: 8, bits: 256 };
+    /// The F-bit, then 24 timeslots (G.704 2.1.1).
+    pub const T1: Frame = Frame { framing: 1, bits: 193 };
+
+    /// As many ports, each on wires of its own.
+    pub fn of_ports(ports: u32) -> Frame {
+        Frame { framing: 0, bits: u64::from(ports) * CHANNEL_BITS }
+    }
+
+    /// The place of a bit of the frame, and its number in the octet there; `None` for one that frames.
+    fn place(self, bit: u64) -> Option<(u32, u64)> {
+        let bit = bit.checked_sub(self.framing)?;
+        Some(((bit / CHANNEL_BITS) as u32 + 1, bit % CHANNEL_BITS))
+    }
+
+    /// Whether a bit belongs to the alignment signal: on E1 that of every other frame, bits 2 to 8 (G.704 2.3.2).
+    fn aligns(self, sample: u64, bit: u64) -> bool {
+        bit < self.framing && (self != Frame::E1 || (sample.is_multiple_of(2) && bit > 0))
     }
 }
 
@@ -78,6 +104,7 @@ pub(crate) enum Fate {
 pub(crate) struct Faults {
     list: Vec<Active>,
     counters: Vec<Counters>,
+    frames: Vec<Frame>,
     pub stage: Stage,
     /// A fault that needs [`Faults::prepare`] is on.
     on_line: bool,
@@ -87,7 +114,6 @@ pub(crate) struct Faults {
 enum State {
     Waits,
     On,
-    Over,
 }
 
 #[derive(Debug)]
@@ -173,17 +199,14 @@ impl Active {
 }
 
 impl Faults {
-    /// No faults, for so many spans.
-    pub fn new(spans: usize) -> Faults {
-        Faults { counters: vec![Counters::default(); spans], ..Faults::default() }
+    /// No faults, for spans with these frames.
+    pub fn new(frames: Vec<Frame>) -> Faults {
+        Faults { counters: vec![Counters::default(); frames.len()], frames, ..Faults::default() }
     }
 
     /// Adds a fault on a span, or on the channel at `place` of it; `false` when there are too many. It begins with the
     /// next [`Faults::turn`] at its time.
     pub fn add(&mut self, fault: Fault, span: Option<usize>, place: Option<u32>, now: u64) -> bool {
-        if self.list.len() >= MAX_FAULTS {
-            self.list.retain(|active| active.state != State::Over);
-        }
         if self.list.len() >= MAX_FAULTS {
             return false;
         }
@@ -232,24 +255,25 @@ impl Faults {
         let turn = |active: &Active| match active.state {
             State::Waits => Some(active.from),
             State::On => Some(active.until),
-            State::Over => None,
         };
         self.list.iter().filter_map(turn).filter(|tick| *tick != u64::MAX).min()
     }
 
-    /// Begins and ends what is due at `tick`, and tells it in words.
+    /// Begins and ends what is due at `tick`, and tells it in words. What is over is forgotten: the lines have run up to
+    /// `tick`, and where there are no faults they are run only when something is due on them.
     pub fn turn(&mut self, tick: u64) -> Vec<String> {
         let mut told = Vec::new();
-        for active in &mut self.list {
+        self.list.retain_mut(|active| {
             if active.state == State::Waits && active.from <= tick {
                 active.state = State::On;
                 told.push(format!("fault begins: {}", active.fault.to_words()));
             }
-            if active.state == State::On && active.until <= tick {
-                active.state = State::Over;
+            let over = active.state == State::On && active.until <= tick;
+            if over {
                 told.push(format!("fault ends: {}", active.fault.to_words()));
             }
-        }
+            !over
+        });
         self.on_line = self.list.iter().any(|active| {
             active.state == State::On
                 && matches!(
@@ -319,7 +343,7 @@ impl Faults {
     /// Works out what the lines suffer from `tick` on, for `ticks` ticks. `about` tells of a span whether it has CRC-4
     /// and which is at its far end.
     pub fn prepare(&mut self, tick: u64, ticks: u64, about: impl Fn(usize) -> (bool, Option<usize>)) {
-        let Faults { list, counters, stage, .. } = self;
+        let Faults { list, counters, frames, stage, .. } = self;
         stage.begin(counters.len(), tick);
         let mut broken = Vec::new();
         for active in list.iter_mut().filter(|active| active.state == State::On) {
@@ -327,19 +351,21 @@ impl Faults {
             let offset = tick.saturating_sub(active.from);
             match active.fault.kind {
                 FaultKind::BitErrors(rate) => {
+                    let at = (span, frames[span]);
                     inverted_bits(
                         active,
                         (rate.get(), offset, ticks),
-                        span,
+                        at,
                         stage,
                         &mut counters[span],
                         &mut broken,
                     );
                 }
                 FaultKind::LineCodeErrors(rate) => {
-                    while let Some(bit) = active.next_hit(rate.get(), (offset + ticks) * LINE_BITS) {
+                    let bits = frames[span].bits * SAMPLES;
+                    while let Some(bit) = active.next_hit(rate.get(), (offset + ticks) * bits) {
                         counters[span].bipolar += 1;
-                        counters[span].errored(active.from + bit / LINE_BITS);
+                        counters[span].errored(active.from + bit / bits);
                     }
                 }
                 FaultKind::CrcErrors(rate) => {
@@ -425,21 +451,62 @@ fn invert(frame: &mut [u8], bit: u64) {
 fn inverted_bits(
     active: &mut Active,
     (rate, offset, ticks): (f64, u64, u64),
-    span: usize,
+    (span, frame): (usize, Frame),
     stage: &mut Stage,
     counters: &mut Counters,
     broken: &mut Vec<(usize, u64)>,
 ) {
-    let frame_bits = if active.place.is_some() { 8 } else { 8 * TIMESLOTS };
+    let frame_bits = if active.place.is_some() { CHANNEL_BITS } else { frame.bits };
     while let Some(bit) = active.next_hit(rate, (offset + ticks) * frame_bits * SAMPLES) {
         let (sample, in_frame) = (bit / frame_bits, bit % frame_bits);
-        let place = active.place.unwrap_or((in_frame / 8) as u32);
-        stage.hit(span, (sample - offset * SAMPLES) as usize, place, 0x80 >> (in_frame % 8));
-        counters.bipolar += 1;
-        // The frame alignment signal is in every other frame's timeslot 0, bits 2 to 8 (G.704 2.3.2).
-        if place == 0 && sample % 2 == 0 && in_frame % 8 != 0 {
-            counters.frame += 1;
+        let hit = active.place.map_or_else(|| frame.place(in_frame), |place| Some((place, in_frame)));
+        if let Some((place, bit)) = hit {
+            stage.hit(span, (sample - offset * SAMPLES) as usize, place, 0x80 >> bit);
         }
+        counters.bipolar += 1;
+        counters.frame += i32::from(hit.is_none() && frame.aligns(sample, in_frame));
         broken.push((span, active.from + sample / SAMPLES));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Rate;
+    use demarc_model::{SpanNo, Time};
+    use std::time::Duration;
+
+    fn fault(kind: FaultKind) -> Fault {
+        Fault::new(Target::Span(SpanNo::new(1).expect("a span")), kind)
+    }
+
+    #[test]
+    fn a_fault_that_is_over_is_forgotten() {
+        let mut faults = Faults::new(vec![Frame::E1]);
+        let lasting = fault(FaultKind::Ais).at(Time::from_millis(5)).lasting(Duration::from_millis(10));
+        assert!(faults.add(lasting, Some(0), None, 0));
+        for (tick, begins, empty) in [(4, 0, false), (5, 1, false), (14, 0, false), (15, 1, true)] {
+            assert_eq!((faults.turn(tick).len(), faults.is_empty()), (begins, empty), "tick {tick}");
+        }
+        assert!(faults.add(fault(FaultKind::Rai), Some(0), None, 15));
+        faults.turn(15);
+        faults.clear(20);
+        faults.turn(20);
+        assert!(faults.is_empty(), "and one that was ended");
+    }
+
+    /// Ten seconds of one error in a thousand bits hit as many bits as the line has.
+    #[test]
+    fn a_rate_is_of_the_bits_that_a_line_has() {
+        for (frame, a_second) in [(Frame::E1, 2048), (Frame::T1, 1544), (Frame::of_ports(4), 256)] {
+            for kind in [FaultKind::BitErrors, FaultKind::LineCodeErrors] {
+                let mut faults = Faults::new(vec![frame]);
+                assert!(faults.add(fault(kind(Rate::new(1e-3).expect("a share"))), Some(0), None, 0));
+                faults.turn(0);
+                (0..500).for_each(|at| faults.prepare(at * 20, 20, |_| (false, None)));
+                let hits = f64::from(faults.counters(0).bipolar) / 10.0;
+                assert!((hits / f64::from(a_second) - 1.0).abs() < 0.03, "{frame:?}: {hits} a second");
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@ mod rng;
 mod spec;
 mod stage;
 
-pub(crate) use engine::{Access, Condition, Fate, Faults};
+pub(crate) use engine::{Access, Condition, Fate, Faults, Frame, MAX_FAULTS};
 pub(crate) use rng::Rng;
 pub use spec::{BitPattern, Change, Fault, FaultError, FaultKind, Rate, Target};
 pub(crate) use stage::Stage;

@@ -6,6 +6,7 @@ use super::sound::Path;
 use super::span::Span;
 use super::{Sim, requests};
 use crate::description::{self, Kind, Law, Line, Signalling, Start};
+use crate::fault::Frame;
 use dahdi_abi::{config, law as laws, sig};
 use demarc_model::ChannelNo;
 
@@ -153,6 +154,15 @@ impl Sim {
     /// The tone zones of a description.
     pub(super) fn load_zones(&mut self, names: &[&str]) {
         self.system.zones = requests::countries(names, &self.system);
+    }
+}
+
+/// What a span's line carries in 125 µs.
+pub(super) fn frame_of(span: &description::Span) -> Frame {
+    match span.kind {
+        Kind::E1 => Frame::E1,
+        Kind::T1 => Frame::T1,
+        Kind::Analog => Frame::of_ports(span.places()),
     }
 }
 
