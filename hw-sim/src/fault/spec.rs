@@ -156,6 +156,8 @@ pub enum FaultError {
     Text(String),
 }
 
+/// The latest and longest that a fault is: 31 years.
+const MAX_TIME: Duration = Duration::from_secs(1_000_000_000);
 /// `EIO` of errno.h.
 const EIO: i32 = 5;
 /// The fastest and slowest clock: 1 sample in 1000.
@@ -309,8 +311,8 @@ impl TryFrom<Written> for Fault {
 }
 
 fn seconds(key: &'static str, value: f64) -> Result<Duration, FaultError> {
-    let error = FaultError::Value { key, wanted: "a number of seconds, 0 or above" };
-    Duration::try_from_secs_f64(value).map_err(|_| error)
+    let time = Duration::try_from_secs_f64(value).ok().filter(|time| *time <= MAX_TIME);
+    time.ok_or(FaultError::Value { key, wanted: "a number of seconds, 0 to 1000000000" })
 }
 
 impl Written {
@@ -563,6 +565,8 @@ mod tests {
             ("ais span", "key=value"),
             ("ais span=1 rate=1", "has no `rate`; it takes nothing"),
             ("ais span=1 for=-1", "number of seconds"),
+            ("ais span=1 at=1e19", "0 to 1000000000"),
+            ("slip span=1 change=lost every=1e15", "0 to 1000000000"),
             ("ais span=1 colour=red", "unknown field `colour`"),
             ("bit-errors span=1", "needs `rate`"),
             ("bit-errors span=1 rate=2", "0 to 1"),

@@ -24,6 +24,9 @@ const HEAD: usize = 16;
 /// The longest content: DAHDI's longest block.
 const MAX_CONTENT: usize = 8192;
 
+/// The latest that a record can be, microseconds: 31 years.
+const MAX_MICROS: u64 = 1_000_000_000_000_000;
+
 /// Why a recording cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
@@ -108,6 +111,9 @@ impl<R: Read> Reader<R> {
             return Err(broken("its kind and length do not fit"));
         }
         let at = head[..8].iter().rev().fold(0_u64, |at, octet| at << 8 | u64::from(*octet));
+        if at > MAX_MICROS {
+            return Err(broken("its time is later than any recording lasts"));
+        }
         let mut octets = vec![0; length];
         if !self.fill(&mut octets)? {
             return Ok(None);
@@ -193,6 +199,7 @@ mod tests {
             read(&file).expect_err("broken").to_string()
         };
         assert!(with(0, b'X').contains("DEMARCR1"));
+        assert!(with(8 + 7, 0xff).contains("time"));
         assert!(with(8 + 8, 0).contains("channel"));
         assert!(with(8 + 10, 2).contains("way"));
         assert!(with(8 + 11, 4).contains("kind"));
