@@ -7,7 +7,7 @@ mod place;
 pub use board::{Card, Detect, Framing, Law, Start};
 pub use line::{Echo, Line, Noise, NoiseKind};
 
-use crate::fault::Target;
+use crate::fault::{MAX_FAULTS, Target};
 use demarc_model::{ChannelNo, SpanNo};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ pub struct Description {
     #[serde(default)]
     pub tone_zones: Option<Vec<String>>,
     /// The spans; the first is span 1.
-    #[serde(rename = "span")]
+    #[serde(default, rename = "span")]
     pub spans: Vec<Span>,
     /// The cables: pairs of span numbers. A span without one is in red alarm.
     #[serde(default, rename = "cable")]
@@ -206,7 +206,7 @@ pub enum DescriptionError {
     #[error("tone_zones: there is no zone {0:?}; there are {1}")]
     Zone(String, String),
     /// A name that does not fit `struct dahdi_spaninfo`.
-    #[error("span {span}: the name must have 1 to 19 ASCII characters")]
+    #[error("span {span}: the name must have 1 to 19 printable ASCII characters")]
     Name {
         /// The span.
         span: usize,
@@ -222,6 +222,9 @@ pub enum DescriptionError {
         /// What is wrong.
         source: Box<DescriptionError>,
     },
+    /// More faults than are kept.
+    #[error("{0} faults are described; write at most {MAX_FAULTS}, or one that lasts longer for several")]
+    FaultCount(usize),
     /// A fault somewhere that is not there.
     #[error("fault {fault}: there is no such span or channel")]
     FaultTarget {
@@ -346,6 +349,9 @@ impl Description {
     }
 
     fn check_faults(&self) -> Result<(), DescriptionError> {
+        if self.faults.len() > MAX_FAULTS {
+            return Err(DescriptionError::FaultCount(self.faults.len()));
+        }
         let firsts = self.first_channels();
         let has = |channel: ChannelNo| {
             let number = u32::from(channel.get());
@@ -394,7 +400,8 @@ impl Description {
             if !(1..=span.places()).contains(&u32::from(place)) {
                 return Err(DescriptionError::DChannel { span: number, place, last: span.places() });
             }
-            let named = |name: &String| (1..20).contains(&name.len()) && name.is_ascii();
+            let printed = |name: &str| name.bytes().all(|octet| octet == b' ' || octet.is_ascii_graphic());
+            let named = |name: &String| (1..20).contains(&name.len()) && printed(name);
             if !span.name.as_ref().is_none_or(named) {
                 return Err(DescriptionError::Name { span: number });
             }
@@ -440,6 +447,11 @@ impl Description {
                 let ends = [cable.from, cable.to].map(|end| usize::from(end.get()) - 1);
                 ends == [a.0, b.0] || ends == [b.0, a.0]
             };
+            if analog == [true, true] && !self.is_left_by_cables(a, b) {
+                return wrong(
+                    "a cable joins one of these ports to another one; take the cable or the line away",
+                );
+            }
             if analog == [true, true] && one.is_fxs(a.1) == other.is_fxs(b.1) {
                 return wrong("one end must be an FXS port and the other an FXO port");
             }
@@ -451,6 +463,16 @@ impl Description {
             }
         }
         Ok(())
+    }
+
+    /// Whether ports, by their spans' indices and their places, are on no cable, or on one that joins just them.
+    fn is_left_by_cables(&self, a: (usize, u32), b: (usize, u32)) -> bool {
+        let ends = |cable: &Cable| [cable.from, cable.to].map(|end| usize::from(end.get()) - 1);
+        let on_one = |cable: &&Cable| ends(cable).iter().any(|end| [a.0, b.0].contains(end));
+        let joins_them = |cable: &Cable| {
+            a.1 == b.1 && a.0 != b.0 && ends(cable).iter().all(|end| [a.0, b.0].contains(end))
+        };
+        self.cables.iter().filter(on_one).all(joins_them)
     }
 
     /// The index of the span that has a channel, and the channel's place in it.
@@ -500,17 +522,35 @@ mod tests {
         format!("[[span]]\nkind = \"analog\"\nfxs = 2\nfxo = 2\n[[line]]\n{line}")
     }
 
+    /// Two cabled cards, a third one, and a line.
+    fn cabled(line: &str) -> String {
+        let cards = ["fxs", "fxo", "fxo"].map(|ports| format!("[[span]]\nkind = \"analog\"\n{ports} = 2\n"));
+        format!("{}[[cable]]\nfrom = 1\nto = 2\n[[line]]\n{line}", cards.concat())
+    }
+
+    #[test]
+    fn a_line_says_what_a_cable_does_to_sound() {
+        let line = "from = 2\nto = 4\nattenuation_db = 6";
+        assert!(Description::from_toml(&cabled(line)).is_ok(), "ports that face each other");
+    }
+
     #[test]
     fn a_broken_description_is_told_what_to_write() {
         let rows = [
-            ("", "missing field `span`"),
+            ("", "0 spans are described; write"),
             ("span = []", "0 spans"),
             ("[[span]]\nkind = \"e9\"", "unknown variant `e9`"),
             ("[[span]]\ncolour = 1", "unknown field `colour`"),
             ("[[span]]\n[[span]]\nfirst_channel = 31", "span 2: channel 31 belongs to an earlier span"),
             ("[[span]]\nfirst_channel = 1000", "reach 1030"),
             ("[[span]]\nd_channel = 32", "1 to 31"),
-            ("[[span]]\nname = \"\"", "1 to 19 ASCII"),
+            ("[[span]]\nname = \"\"", "1 to 19 printable ASCII"),
+            ("[[span]]\nname = \"a\\nb\"", "1 to 19 printable ASCII"),
+            (
+                &format!("[[span]]\n{}", "[[fault]]\nkind = \"ais\"\nspan = 1\n".repeat(1025)),
+                "write at most 1024",
+            ),
+            (&cabled("from = 1\nto = 5"), "a cable joins one of these ports"),
             ("[[span]]\n[[cable]]\nfrom = 1\nto = 2", "goes to span 2"),
             ("[[span]]\n[[cable]]\nfrom = 1\nto = 1", "more than one cable end"),
             ("[[span]]\n[[cable]]\nfrom = 0\nto = 1", "1 to 128"),

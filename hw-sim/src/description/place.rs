@@ -7,6 +7,7 @@ use toml::Spanned;
 /// The places of the tables in the text.
 #[derive(Deserialize)]
 struct Places {
+    tone_zones: Option<Spanned<toml::Value>>,
     #[serde(default, rename = "span")]
     spans: Vec<Spanned<toml::Table>>,
     #[serde(default, rename = "cable")]
@@ -52,6 +53,8 @@ fn line(text: &str, whole: &Description) -> Option<usize> {
         .or_else(|| first(&places.cables, &cables))
         .or_else(|| first(&places.lines, &lines))
         .or_else(|| first(&places.faults, &|part, count| part.faults.truncate(count)))
+        // What is left is wrong with no table: the zones, or that there are no spans, which the whole file is at fault for.
+        .or_else(|| Some(places.tone_zones.map_or(1, |zones| line_of(text, zones.span().start))))
 }
 
 /// The number of the line that an octet is in, from 1.
@@ -67,6 +70,8 @@ mod tests {
     fn the_line_of_the_table_is_told() {
         let rows = [
             ("[[span]]\n\n[[span]]\nfirst_channel = 31\n", "line 3: span 2"),
+            ("# zones\ntone_zones = [\"xx\"]\n[[span]]\n", "line 2: tone_zones: there is no zone"),
+            ("# nothing\n", "line 1: 0 spans are described"),
             (
                 "[[span]]\n[[span]]\n# from here\n[[cable]]\nfrom = 1\nto = 3\n",
                 "line 4: a cable goes to span 3",
