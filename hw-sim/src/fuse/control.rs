@@ -2,21 +2,25 @@
 //! that asked for it.
 
 use crate::fault::Fault;
-use crate::record::{self, Reader};
+use crate::record::{self, Content, Reader, Record, Way};
 use crate::{
     Sim,
     description::{channel_list, channel_map},
 };
 use dahdi_abi::Errno;
 use demarc_model::{Alarm, ChannelNo, SpanNo};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufReader;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How much of a recording waits for a reader that is late; after that it ends.
 const MAX_RECORDING: usize = 64 << 20;
-/// The most records of a replay: an hour of a span both ways.
-const MAX_REPLAY: usize = 16 << 20;
+/// The most records of a replay that channels receive, and the most octets in them: an hour of a span.
+const MAX_REPLAY: usize = 8 << 20;
+const MAX_REPLAY_OCTETS: usize = 1 << 30;
 
 /// A recording on its way to the one that asked for it.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +55,8 @@ impl Recording {
 /// - `record CHANNELS`: what is read from this file from now on is a recording
 /// - `replay CHANNEL=CHANNEL,… PATH`: a recording by its absolute path; `-` for all channels as they were recorded
 ///
+/// A replay is read first, by [`Replay::read`], where that holds nobody up.
+///
 /// `EINVAL` when it is none of these, `ENXIO` when there is no such span or channel, `ENOTTY` when a channel is no analog
 /// port, `EBUSY` when a board is out or in already, or still on its way out.
 pub fn command(sim: &mut Sim, text: &[u8]) -> Result<Option<Recording>, Errno> {
@@ -63,10 +69,77 @@ pub fn command(sim: &mut Sim, text: &[u8]) -> Result<Option<Recording>, Errno> {
         "fault" => sim.inject(Fault::from_words(rest, sim.now()).map_err(|_| Errno::INVAL)?)?,
         "clear" if rest.is_empty() => sim.clear_faults(),
         "record" => return recording(sim, rest).map(Some),
-        "replay" => replay(sim, rest)?,
+        "replay" => Replay::asked(text).ok_or(Errno::INVAL)?.read()?.play(sim)?,
         _ => return Err(Errno::INVAL),
     }
     Ok(None)
+}
+
+/// A recording that is to be heard.
+#[derive(Debug)]
+pub struct Replay {
+    map: BTreeMap<ChannelNo, ChannelNo>,
+    path: PathBuf,
+}
+
+/// One that was read.
+#[derive(Debug)]
+pub struct ReadReplay {
+    map: BTreeMap<ChannelNo, ChannelNo>,
+    records: Vec<Record>,
+}
+
+impl Replay {
+    /// The command, when it is one for a replay.
+    pub fn asked(text: &str) -> Option<Replay> {
+        let (map, path) = text.trim().strip_prefix("replay ")?.split_once(' ')?;
+        Some(Replay { map: channel_map(map)?, path: path.into() })
+    }
+
+    /// Reads the file. That takes its time, and for ever when somebody hands in a file that we are to serve ourselves.
+    pub fn read(self) -> Result<ReadReplay, Errno> {
+        let failed = |e: std::io::Error| Errno(e.raw_os_error().unwrap_or(libc::EIO));
+        // A pipe without a writer is opened at once like this, and is then no file.
+        let file =
+            File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&self.path).map_err(failed)?;
+        if !file.metadata().map_err(failed)?.is_file() {
+            return Err(Errno::INVAL);
+        }
+        let mut reader = Reader::new(BufReader::new(file)).map_err(|_| Errno::INVAL)?;
+        let (mut records, mut octets) = (Vec::new(), 0);
+        let wanted = |record: &Record| {
+            record.way == Way::Received && (self.map.is_empty() || self.map.contains_key(&record.channel))
+        };
+        while let Some(record) = reader.next_record().map_err(|_| Errno::INVAL)? {
+            if !wanted(&record) {
+                continue;
+            }
+            octets += match &record.content {
+                Content::Audio(octets) | Content::Frame(octets) => octets.len(),
+                Content::Bits(_) | Content::Hook(_) => 1,
+            };
+            if records.len() >= MAX_REPLAY || octets > MAX_REPLAY_OCTETS {
+                return Err(Errno(libc::EFBIG));
+            }
+            records.push(record);
+        }
+        Ok(ReadReplay { map: self.map, records })
+    }
+}
+
+impl ReadReplay {
+    /// Lets the channels hear it from now on. `ENXIO`: there is no such channel.
+    pub fn play(self, sim: &mut Sim) -> Result<(), Errno> {
+        if !self.map.values().all(|channel| sim.has_channel(*channel)) {
+            return Err(Errno::NXIO);
+        }
+        let map = self.map;
+        let to = |channel| match map.is_empty() {
+            true => Some(channel),
+            false => map.get(&channel).copied(),
+        };
+        sim.replay(self.records, to).map(|_| ())
+    }
 }
 
 fn alarm(sim: &mut Sim, text: &str) -> Result<(), Errno> {
@@ -141,28 +214,6 @@ fn recording(sim: &mut Sim, text: &str) -> Result<Recording, Errno> {
     Ok(recording)
 }
 
-fn replay(sim: &mut Sim, text: &str) -> Result<(), Errno> {
-    let (map, path) = text.split_once(' ').ok_or(Errno::INVAL)?;
-    let map = channel_map(map).ok_or(Errno::INVAL)?;
-    if !map.values().all(|channel| sim.has_channel(*channel)) {
-        return Err(Errno::NXIO);
-    }
-    let file = File::open(path).map_err(|e| Errno(e.raw_os_error().unwrap_or(libc::EIO)))?;
-    let mut reader = Reader::new(BufReader::new(file)).map_err(|_| Errno::INVAL)?;
-    let mut records = Vec::new();
-    while let Some(record) = reader.next_record().map_err(|_| Errno::INVAL)? {
-        if records.len() >= MAX_REPLAY {
-            return Err(Errno(libc::EFBIG));
-        }
-        records.push(record);
-    }
-    let to = |channel| match map.is_empty() {
-        true => Some(channel),
-        false => map.get(&channel).copied(),
-    };
-    sim.replay(records, to).map(|_| ())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,7 +233,7 @@ mod tests {
         let file = recording.read(1 << 16).expect("records");
         let mut reader = Reader::new(&file[..]).expect("a recording");
         let all = std::iter::from_fn(|| reader.next_record().expect("a record"));
-        let sound: Vec<_> = all.filter(|record| record.way == record::Way::Sent).map(|r| r.at).collect();
+        let sound: Vec<_> = all.filter(|record| record.way == Way::Sent).map(|r| r.at).collect();
         assert_eq!(sound, [0, 2].map(Time::from_millis));
     }
 
@@ -206,7 +257,7 @@ mod tests {
             (b"record 61-64", Err(Errno::NXIO)),
             (b"replay - /nowhere/at/all", Err(Errno::NOENT)),
             (b"replay 1=2=3 /dev/null", Err(Errno::INVAL)),
-            (b"replay 1=63 /dev/null", Err(Errno::NXIO)),
+            (b"replay 1=2000 /dev/null", Err(Errno::INVAL)),
             (b"line 1 cut", Err(Errno::NOTTY)),
             (b"line 63 cut", Err(Errno::NXIO)),
             (b"board 1 in", Err(Errno::BUSY)),

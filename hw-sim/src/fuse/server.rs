@@ -1,7 +1,7 @@
 //! One mount's requests and their answers.
 
 use super::{
-    control::{self, Recording},
+    control::{self, Recording, Replay},
     device::Device,
     files::{Files, Operation},
     memory::ProcessMemory,
@@ -13,7 +13,10 @@ use crate::{FileId, Sim, Simulator};
 use bytemuck::Zeroable;
 use dahdi_abi::{Errno, Ready};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 
 /// How long the kernel may keep names and attributes, in seconds: they never change.
 const VALID: u64 = 3600;
@@ -23,6 +26,8 @@ const CONTROL_FILES: u64 = 1 << 63;
 const TEXT_FILE: u64 = CONTROL_FILES - 1;
 /// How many control files can be open.
 const MAX_CONTROLS: usize = 256;
+/// How many recordings are read at once; a further one gets `EAGAIN`.
+const MAX_REPLAYS: usize = 8;
 /// A size of device files that no write extends: an extending write would wait for a blocked read.
 const FILE_SIZE: u64 = 1 << 20;
 const DIRECTORY_MODE: u32 = 0o040_755;
@@ -42,6 +47,8 @@ pub struct Server {
     files: Mutex<Files>,
     controls: Mutex<Controls>,
     texts: Mutex<Texts>,
+    /// Recordings that are being read.
+    replays: AtomicUsize,
 }
 
 /// The open control files, and what each one records.
@@ -61,6 +68,7 @@ impl Server {
             files: Mutex::new(Files::new()),
             controls: Mutex::default(),
             texts: Mutex::default(),
+            replays: AtomicUsize::new(0),
         }
     }
 
@@ -80,7 +88,7 @@ impl Server {
     }
 
     /// Answers one request, at once or later.
-    pub fn handle(&self, simulator: &Simulator, request: &Request<'_>) {
+    pub fn handle(self: &Arc<Self>, simulator: &Arc<Simulator>, request: &Request<'_>) {
         let unique = request.header.unique;
         let answered = match request.header.opcode {
             opcode::FORGET | opcode::BATCH_FORGET | opcode::DESTROY => Ok(()),
@@ -295,10 +303,13 @@ impl Server {
         Ok(())
     }
 
-    fn write(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
+    fn write(self: &Arc<Self>, simulator: &Arc<Simulator>, request: &Request<'_>) -> Result<(), Errno> {
         let (ask, payload) = request.read_with_payload::<wire::TransferIn>().ok_or(Errno::INVAL)?;
         let data = payload.get(..ask.size as usize).ok_or(Errno::INVAL)?;
         if ask.file >= CONTROL_FILES {
+            if let Some(replay) = std::str::from_utf8(data).ok().and_then(Replay::asked) {
+                return self.replay(simulator, replay, request.header.unique, ask.size);
+            }
             let recording = simulator.with(|sim| control::command(sim, data))?;
             if let Some(open) = self.controls().open.get_mut(&ask.file).filter(|_| recording.is_some()) {
                 *open = recording;
@@ -308,6 +319,31 @@ impl Server {
             self.call(simulator, request, ask.file, Some(ask.flags), Operation::Write(data.to_vec()));
         }
         Ok(())
+    }
+
+    /// Reads a recording on a thread of its own, which answers when it plays: neither the machine nor its files wait for
+    /// a disk, and a file of this very mount does no harm.
+    fn replay(
+        self: &Arc<Self>,
+        simulator: &Arc<Simulator>,
+        replay: Replay,
+        unique: u64,
+        size: u32,
+    ) -> Result<(), Errno> {
+        if self.replays.fetch_add(1, Ordering::Relaxed) >= MAX_REPLAYS {
+            self.replays.fetch_sub(1, Ordering::Relaxed);
+            return Err(Errno::AGAIN);
+        }
+        let (server, simulator) = (Arc::clone(self), Arc::clone(simulator));
+        let read = move || {
+            match replay.read().and_then(|replay| simulator.with(|sim| replay.play(sim))) {
+                Ok(()) => server.device.reply_with(unique, &wire::WriteOut { size, unused: 0 }),
+                Err(errno) => server.device.fail(unique, errno),
+            }
+            server.replays.fetch_sub(1, Ordering::Relaxed);
+        };
+        let thread = std::thread::Builder::new().name("sim-replay".into()).spawn(read);
+        thread.map(drop).map_err(|_| Errno::AGAIN)
     }
 
     fn ioctl(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
@@ -398,9 +434,10 @@ mod tests {
     /// The kernel never sends these; a front that trusts lengths would panic or read past them.
     #[test]
     fn requests_of_any_length_and_content_are_survived() {
-        let simulator = Simulator::virtual_time(&Description::default()).expect("the default boards");
+        let simulator =
+            Arc::new(Simulator::virtual_time(&Description::default()).expect("the default boards"));
         let device = Device::open(Path::new("/dev/null")).expect("/dev/null");
-        let server = Server::new(device, Tree::new(&simulator.with(|sim| sim.nodes())), (0, 0));
+        let server = Arc::new(Server::new(device, Tree::new(&simulator.with(|sim| sim.nodes())), (0, 0)));
         for opcode in (0..64).filter(|o| *o != opcode::INIT) {
             for (octet, node) in [(0_u8, 2_u64), (0xff, 0), (0xff, u64::MAX), (1, 1)] {
                 for length in [0, 1, 7, 8, 16, 24, 32, 40, 41, 88, 4096] {

@@ -154,6 +154,26 @@ fn a_wrong_recording_is_told() {
     }
 }
 
+/// A file that the simulator serves itself, and one that nobody ever writes: both hold up only who asked.
+#[test]
+fn a_replay_holds_up_nobody() {
+    let served = Served::start();
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let pipe = place.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    for path in [served.dir().join("ctl"), pipe] {
+        // Another process, which can be ended where it would wait for ever.
+        let script = format!(
+            "printf 'replay - {}' | dd status=none of={}/.sim",
+            path.display(),
+            served.dir().display()
+        );
+        let asks = Command::new("timeout").args(["5", "sh", "-c", &script]).output().expect("timeout runs");
+        assert!(String::from_utf8_lossy(&asks.stderr).contains("Invalid argument"), "{path:?}: {asks:?}");
+        assert_eq!(shown(&served)["spans"][0]["alarm"], "OK", "it goes on");
+    }
+}
+
 #[test]
 fn what_happens_is_logged() {
     let place = tempfile::tempdir().expect("a temporary directory");
