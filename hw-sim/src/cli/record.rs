@@ -21,8 +21,9 @@ pub fn record(dir: &Path, channels: &str, file: &Path, lasts: Option<Duration>) 
     }
     let mut control = inject::control(dir)?;
     let failed = |source| Failure::Recording { path: file.into(), source };
-    let mut out = BufWriter::new(File::create(file).map_err(failed)?);
+    // A file that is there is kept when there are no such channels.
     inject::command(&control, dir, &format!("channels {channels}"), &format!("record {channels}"))?;
+    let mut out = BufWriter::new(File::create(file).map_err(failed)?);
     crate::print(&format!("recording {}\n", file.display()))?;
     let (start, mut buffer) = (Instant::now(), vec![0; 1 << 16]);
     let mut ends = false;

@@ -175,6 +175,17 @@ fn a_replay_holds_up_nobody() {
 }
 
 #[test]
+fn a_recording_that_cannot_begin_leaves_the_file_alone() {
+    let served = Served::start();
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let file = place.path().join("kept.rec");
+    fs::write(&file, "an hour of yesterday").expect("a file");
+    let refused = served.command(&["record", "--channels", "63", file.to_str().expect("ASCII")]);
+    assert!(!refused.status.success());
+    assert_eq!(fs::read_to_string(&file).expect("the file"), "an hour of yesterday");
+}
+
+#[test]
 fn what_happens_is_logged() {
     let place = tempfile::tempdir().expect("a temporary directory");
     let log = place.path().join("events.log");
