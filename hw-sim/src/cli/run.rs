@@ -28,7 +28,8 @@ pub fn run<W>(
     watch: impl FnOnce(&Arc<Simulator>) -> Result<W, Failure>,
     program: &[OsString],
 ) -> Result<u8, Failure> {
-    let signals = Signals::block(&[Signal::SIGCHLD])?;
+    let passed = [Signal::SIGQUIT, Signal::SIGUSR1, Signal::SIGUSR2];
+    let signals = Signals::block(&[&passed[..], &[Signal::SIGCHLD]].concat())?;
     // Before any thread starts: a name space is a thread's.
     namespace::enter()?;
     let simulator = Arc::new(Simulator::real_time(description)?);

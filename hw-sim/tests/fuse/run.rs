@@ -144,21 +144,24 @@ fn a_user_without_rights_runs_in_a_user_name_space() {
 
 #[test]
 fn a_signal_to_it_reaches_the_program() {
-    let mut child = Command::new(HW_SIM)
-        .args(["run", "--", "sh", "-c", "trap 'exit 9' TERM; echo started; while :; do sleep 1; done"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("hw-sim runs");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("it prints");
-    kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).expect("it runs");
-    let start = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().expect("a child") {
-            break status;
-        }
-        assert!(start.elapsed() < PATIENCE, "it does not end");
-        std::thread::yield_now();
-    };
-    assert_eq!(status.code(), Some(9));
+    for (name, signal) in [("TERM", Signal::SIGTERM), ("USR1", Signal::SIGUSR1), ("QUIT", Signal::SIGQUIT)] {
+        let script = format!("trap 'exit 9' {name}; echo started; while :; do sleep 1; done");
+        let mut child = Command::new(HW_SIM)
+            .args(["run", "--", "sh", "-c", &script])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("hw-sim runs");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("it prints");
+        kill(Pid::from_raw(child.id() as i32), signal).expect("it runs");
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait().expect("a child") {
+                break status;
+            }
+            assert!(start.elapsed() < PATIENCE, "it does not end");
+            std::thread::yield_now();
+        };
+        assert_eq!(status.code(), Some(9), "{name}");
+    }
 }
