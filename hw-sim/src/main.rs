@@ -4,6 +4,7 @@ mod cli;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use cli::{inject, log, namespace::NamespaceError, record, run, signals::Signals};
+use demarc_model::{ChannelNo, SpanNo};
 use hw_sim::{
     Description, DescriptionError, Sim, SimError, Simulator, Tap,
     fault::FaultError,
@@ -59,6 +60,7 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         mount: PathBuf,
         /// The span's number
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=i64::from(SpanNo::MAX)))]
         span: u16,
         /// Which
         alarm: AlarmWord,
@@ -69,6 +71,7 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         mount: PathBuf,
         /// The span's number
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=i64::from(SpanNo::MAX)))]
         span: u16,
         /// Which
         act: BoardWord,
@@ -79,6 +82,7 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         mount: PathBuf,
         /// The channel's number
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=i64::from(ChannelNo::MAX)))]
         channel: u16,
         /// Which
         act: LineWord,

@@ -187,7 +187,8 @@ fn channel_view(channel: ChannelNo, params: &Params) -> ChannelView {
 }
 
 impl fmt::Display for Overview {
-    /// A line for each span, then a line for each run of channels with one signalling and for each pair of wires.
+    /// A line for each span, then a line for each run of channels with one signalling and the same bits, and for each pair
+    /// of wires.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for span in &self.spans {
             let (name, about) = (&span.name, &span.description);
@@ -200,7 +201,11 @@ impl fmt::Display for Overview {
                 if last.channel != first.channel {
                     write!(range, "-{}", last.channel)?;
                 }
-                writeln!(f, "  channels {range:<9} {}", first.signalling)?;
+                write!(f, "  channels {range:<9} {}", first.signalling)?;
+                match first.bits {
+                    Some((sent, received)) => writeln!(f, ", sends {sent:04b}, receives {received:04b}")?,
+                    None => writeln!(f)?,
+                }
             }
             for (channel, wires) in span.channels.iter().filter_map(|c| Some((c.channel, c.wires?))) {
                 writeln!(f, "  wires    {:<9} {wires}", channel.to_string())?;
@@ -221,10 +226,10 @@ impl fmt::Display for ErrorCounters {
     }
 }
 
-/// The first and last of each run of neighbours with one signalling.
+/// The first and last of each run of neighbours with one signalling and the same bits.
 fn runs(channels: &[ChannelView]) -> impl Iterator<Item = (&ChannelView, &ChannelView)> {
     let together = |a: &ChannelView, b: &ChannelView| {
-        a.signalling == b.signalling && a.channel.get() + 1 == b.channel.get()
+        (a.signalling, a.bits) == (b.signalling, b.bits) && a.channel.get() + 1 == b.channel.get()
     };
     channels.chunk_by(together).filter_map(|run| Some((run.first()?, run.last()?)))
 }
@@ -251,12 +256,12 @@ mod tests {
 
     #[test]
     fn neighbours_with_one_signalling_share_a_line() {
-        let channel = |n: u16, signalling| ChannelView {
+        let channel = |n: u16, signalling, bits| ChannelView {
             channel: ChannelNo::new(n).expect("a channel"),
             place: n.into(),
             name: String::new(),
             signalling,
-            bits: None,
+            bits,
             wires: None,
         };
         let span = SpanView {
@@ -266,10 +271,12 @@ mod tests {
             alarm: Alarm::Ok,
             errors: ErrorCounters::default(),
             channels: vec![
-                channel(1, "clear"),
-                channel(2, "clear"),
-                channel(3, "hdlcfcs"),
-                channel(4, "clear"),
+                channel(1, "clear", None),
+                channel(2, "clear", None),
+                channel(3, "hdlcfcs", None),
+                channel(4, "cas", Some((0b1101, 0b1001))),
+                channel(5, "cas", Some((0b1101, 0b1001))),
+                channel(6, "cas", Some((0b0101, 0b1001))),
             ],
         };
         let shown = Overview { spans: vec![span] }.to_string();
@@ -277,6 +284,7 @@ mod tests {
         assert_eq!(lines[0][..4], ["span", "1", "OK", "SIM/0/1"]);
         assert_eq!(lines[1], ["channels", "1-2", "clear"]);
         assert_eq!(lines[2], ["channels", "3", "hdlcfcs"]);
-        assert_eq!(lines[3], ["channels", "4", "clear"]);
+        assert_eq!(lines[3], ["channels", "4-5", "cas,", "sends", "1101,", "receives", "1001"]);
+        assert_eq!(lines[4], ["channels", "6", "cas,", "sends", "0101,", "receives", "1001"]);
     }
 }
