@@ -2,7 +2,7 @@
 
 use crate::client::{BLOCK, open_spans};
 use crate::own_cpu;
-use crate::virtual_time::sizes;
+use crate::virtual_time::{self, LOOPED, SIZES, join, sizes};
 use hw_sim::{Description, Simulator, description::Signalling};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
@@ -26,16 +26,17 @@ pub fn table() {
     let core = (0..CpuSet::count()).find(|core| everywhere.is_set(*core) == Ok(true)).unwrap();
     one.set(core).unwrap();
     sched_setaffinity(Pid::from_raw(0), &one).unwrap();
-    for spans in [2_u16, 4, 8, 16, 32, 64] {
+    for spans in SIZES {
         run(spans);
     }
     sched_setaffinity(Pid::from_raw(0), &everywhere).unwrap();
+    println!("{LOOPED}");
     println!("A tick is late when its work is not done before the next one is due.\n");
 }
 
-/// Cabled E1 spans with CAS.
+/// E1 spans with CAS.
 fn boards(spans: u16) -> Description {
-    let mut boards = Description::pairs(spans / 2);
+    let mut boards = virtual_time::boards(spans);
     boards.spans.iter_mut().for_each(|span| span.signalling = Signalling::Cas);
     boards
 }
@@ -43,6 +44,7 @@ fn boards(spans: u16) -> Description {
 fn run(spans: u16) {
     let systems: Vec<Simulator> =
         sizes(spans).map(|spans| Simulator::real_time(&boards(spans)).unwrap()).collect();
+    systems.iter().for_each(|system| join(system, spans));
     let mut lines: Vec<_> = systems
         .iter()
         .zip(sizes(spans))
