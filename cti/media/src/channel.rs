@@ -117,6 +117,8 @@ pub(crate) struct ChannelPort {
     concealer: Concealer,
     /// Blocks made up since sound ran dry.
     made_up: usize,
+    /// The line ran dry, and nothing was queued since.
+    dry: bool,
     unsent: Option<[u8; BLOCK]>,
     turn: Turn,
     clock: Time,
@@ -144,6 +146,7 @@ impl ChannelPort {
             noise: None,
             concealer: Concealer::new(),
             made_up: 0,
+            dry: false,
             unsent: None,
             turn: Turn::new(now),
             clock: now,
@@ -216,6 +219,9 @@ impl ChannelPort {
 
     /// A block was read, so one was played.
     fn played(&mut self, now: Time, stats: &mut LegStats) {
+        if self.queued == 0 && self.running && !self.paused {
+            self.ran_dry(stats); // this tick is later than what was queued lasted
+        }
         self.queued = self.queued.saturating_sub(1);
         self.clock = now;
         let overruns = self.channel.read_overruns();
@@ -374,16 +380,25 @@ impl ChannelPort {
         }
         let fades = !self.paused && !self.fixed && self.made_up < FADED;
         if fades && self.queued <= 1 && self.flush_unsent(now, taps, stats) {
-            stats.underruns += u64::from(self.made_up == 0);
+            if self.made_up == 0 {
+                self.ran_dry(stats);
+            }
             self.made_up += 1;
             self.concealer.lost(&mut block);
             self.unsent = Some(block);
             self.flush_unsent(now, taps, stats);
         }
         if self.queued == 0 && self.unsent.is_none() {
-            stats.underruns += u64::from(!self.paused && self.made_up == 0);
+            if !self.paused && self.made_up == 0 {
+                self.ran_dry(stats);
+            }
             (self.running, self.waiting, self.made_up) = (false, None, 0);
         }
+    }
+
+    /// Counts it, once for each time.
+    fn ran_dry(&mut self, stats: &mut LegStats) {
+        stats.underruns += u64::from(!std::mem::replace(&mut self.dry, true));
     }
 
     /// `false` while the driver has no room.
@@ -395,6 +410,7 @@ impl ChannelPort {
                 stats.blocks_written += 1;
                 taps.sound(now, Way::ToLeg, block);
                 self.queued += 1;
+                self.dry = false;
             }
             Err(ChannelFault) => stats.channel_errors += 1,
         }

@@ -348,3 +348,13 @@ fn sound_that_runs_dry_fades_and_goes_on_when_it_comes() {
     let totals = world.core.snapshot().totals.legs;
     assert_eq!((totals.lost, totals.overruns), (0, 0));
 }
+
+#[test]
+fn a_line_that_runs_dry_as_the_engine_is_late_is_counted() {
+    let mut world = World::joined(remote(Codec::Pcma));
+    for (at, block) in speech(60).iter().enumerate() {
+        world.net.arrives(packet(8, at as u16, (at * BLOCK) as u32, 9, block));
+        world.step(!(20..26).contains(&at)); // 120 ms without a tick, and 60 ms were queued
+    }
+    assert_eq!((world.line.pauses(), world.core.snapshot().totals.legs.underruns), (4, 1));
+}
