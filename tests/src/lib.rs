@@ -10,6 +10,7 @@ pub mod exchange;
 pub mod nat;
 pub mod pjsua;
 pub mod place;
+pub mod priority;
 pub mod process;
 pub mod programs;
 pub mod rtp;

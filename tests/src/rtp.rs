@@ -1,6 +1,6 @@
 //! The sound of SIP peers: sockets that send and keep PCMA, 20 ms a packet, on one paced thread.
 
-use crate::{eventually, sound};
+use crate::{eventually, priority, sound};
 use std::{
     collections::BTreeMap,
     net::{SocketAddr, UdpSocket},
@@ -154,6 +154,7 @@ impl Drop for Phones {
 }
 
 fn pace(shared: &Shared) {
+    priority::take(priority::TELEPHONE);
     let mut due = Instant::now();
     let mut packet = [0; 2048];
     while !shared.stop.load(Ordering::Relaxed) {

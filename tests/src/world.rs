@@ -3,7 +3,7 @@
 use crate::{
     api, eventually,
     exchange::{Exchange, Side},
-    place,
+    place, priority,
     process::Process,
 };
 use serde_json::Value;
@@ -65,7 +65,7 @@ impl World {
 
     /// Starts the simulator: two E1 spans and a cable between them.
     pub fn simulator(&self) -> Process {
-        let mut command = Command::new(place::program("hw-sim"));
+        let mut command = priority::command(&place::program("hw-sim"), priority::BOARD);
         command.arg("serve").arg("--mount").arg(self.devices()).arg("--pcap").arg(self.d_channel_capture());
         let mut process = Process::start("hw-sim", &mut command, &self.logs);
         process.wait("ready", |lines| lines.iter().any(|line| line.contains("ready")).then_some(()));

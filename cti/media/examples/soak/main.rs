@@ -11,22 +11,18 @@ mod far;
 use demarc_board::{BearerChannel, KernelDevices};
 use demarc_media::{Codec, Engine, EngineConfig, EngineHandle, RtpPorts, RtpRemote, Totals};
 use demarc_model::{ChannelNo, LegId, MediaCommand};
-use demarc_tests::{place, process::Process};
+use demarc_tests::{place, priority, process::Process};
 use far::{Failure, Heard};
 use std::{
     net::Ipv4Addr,
     path::Path,
-    process::{Command, ExitCode, Stdio},
+    process::ExitCode,
     time::{Duration, Instant},
 };
 
 /// Spans 1 and 3 are the near ends of cables to spans 2 and 4.
 const BOARDS: &str =
     "[[span]]\n[[span]]\n[[span]]\n[[span]]\n[[cable]]\nfrom = 1\nto = 2\n[[cable]]\nfrom = 3\nto = 4\n";
-/// `SCHED_FIFO` of the simulator, above the engine's: a kernel's driver moves sound in interrupts, before any thread runs.
-const BOARD_PRIORITY: &str = "20";
-/// Of the far ends, below the engine's: they take no time from it.
-const FAR_PRIORITY: &str = "9";
 /// The exit status where nothing is proven.
 const NOT_VALID: u8 = 3;
 
@@ -35,36 +31,19 @@ fn numbers() -> Vec<u16> {
     (1..=31).chain(63..=93).filter(|number| number % 62 != 16).collect()
 }
 
-/// Whether processes may have real-time priority.
-fn permitted() -> bool {
-    let mut chrt = Command::new("chrt");
-    chrt.args(["--fifo", BOARD_PRIORITY, "true"]).stderr(Stdio::null());
-    chrt.status().is_ok_and(|status| status.success())
-}
-
-/// A program with this priority, where it is permitted.
-fn command(program: &Path, priority: &str, real_time: bool) -> Command {
-    if !real_time {
-        return Command::new(program);
-    }
-    let mut command = Command::new("chrt");
-    command.args(["--fifo", priority]).arg(program);
-    command
-}
-
-fn simulator(directory: &Path, devices: &Path, real_time: bool) -> Result<Process, Failure> {
+fn simulator(directory: &Path, devices: &Path) -> Result<Process, Failure> {
     let boards = directory.join("boards.toml");
     std::fs::create_dir(devices)?;
     std::fs::write(&boards, BOARDS)?;
-    let mut command = command(&place::program("hw-sim"), BOARD_PRIORITY, real_time);
+    let mut command = priority::command(&place::program("hw-sim"), priority::BOARD);
     command.arg("serve").arg("--mount").arg(devices).arg("--config").arg(&boards);
     let mut process = Process::start("hw-sim", &mut command, &place::logs("soak"));
     process.wait_line("ready");
     Ok(process)
 }
 
-fn far_ends(devices: &Path, seconds: u64, real_time: bool) -> Result<Process, Failure> {
-    let mut command = command(&std::env::current_exe()?, FAR_PRIORITY, real_time);
+fn far_ends(devices: &Path, seconds: u64) -> Result<Process, Failure> {
+    let mut command = priority::command(&std::env::current_exe()?, priority::TELEPHONE);
     command.arg("far-ends").arg(devices).arg(seconds.to_string());
     Ok(Process::start("far-ends", &mut command, &place::logs("soak")))
 }
@@ -157,7 +136,8 @@ impl Verdict {
 
     fn priorities(&self) -> String {
         let others = if self.real_time {
-            format!("simulator {BOARD_PRIORITY} (a driver works in interrupts), far ends {FAR_PRIORITY}")
+            let (board, far) = (priority::BOARD, priority::TELEPHONE);
+            format!("simulator {board} (a driver works in interrupts), far ends {far}")
         } else {
             "simulator and far ends none, as it is not permitted here".into()
         };
@@ -196,9 +176,9 @@ fn watch(engine: &EngineHandle, seconds: u64) -> Result<Totals, Failure> {
 fn soak(seconds: u64) -> Result<Verdict, Failure> {
     let directory = tempfile::tempdir()?;
     let devices = directory.path().join("dahdi");
-    let real_time = permitted();
-    let mut simulator = simulator(directory.path(), &devices, real_time)?;
-    let mut far = far_ends(&devices, seconds, real_time)?;
+    let real_time = priority::permitted();
+    let mut simulator = simulator(directory.path(), &devices)?;
+    let mut far = far_ends(&devices, seconds)?;
     let phones: Vec<u16> = serde_json::from_str(&far.wait_line("["))?;
     let engine = Engine::spawn(EngineConfig::default(), Box::new(|event| eprintln!("{event:?}")))?;
     let near = join(&engine, &devices, &phones)?;
