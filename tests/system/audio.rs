@@ -13,12 +13,16 @@ use serde_json::json;
 /// What is still on its way after the last octet was handed over: the drivers' queues and a jitter buffer.
 const DRAIN_PACKETS: usize = 75;
 
+/// What waits before a line, in milliseconds: a virtual machine may stand still for longer than it does by default.
+const PLAYOUT: u32 = 200;
+
 /// So many calls at once from the exchange to the trunk, each with its own sound in both directions for so long. Returns what
 /// went wrong with the sound of any call.
 fn talk(test: &str, calls: usize, seconds: usize) -> Vec<String> {
     let world = World::new(test);
     let capture = Capture::sip(&[world.sip, world.trunk], &world.logs);
-    let (mut simulator, mut exchange, mut demarc) = world.open(&world.config(BOTH_WAYS));
+    let config = world.config(BOTH_WAYS).replace("[rtp]\n", &format!("[rtp]\nplayout_ms = {PLAYOUT}\n"));
+    let (mut simulator, mut exchange, mut demarc) = world.open(&config);
     let phones = Phones::open(calls);
     let ports: Vec<_> =
         (0..calls).map(|call| Call { rtp_port: phones.port(call), ..Call::silent("", "") }).collect();

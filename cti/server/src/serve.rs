@@ -209,6 +209,7 @@ fn start_media(
     engine.recordings = config.recordings();
     engine.seen = Some(seen);
     engine.core.silent_after = Duration::from_secs(config.rtp.timeout_seconds.into());
+    engine.core.playout_depth = usize::from(config.rtp.playout_ms.div_ceil(20));
     let inputs = inputs.clone();
     let media = Engine::spawn(engine, Box::new(move |event| inputs.offer(Input::Media(event))))?;
     media.request_stats(Box::new(|snapshot| {

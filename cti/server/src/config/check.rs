@@ -150,6 +150,12 @@ impl Check<'_> {
                 "ends every call",
             ),
             (
+                "playout_ms",
+                config.rtp.playout_ms.into(),
+                (20..=200).contains(&config.rtp.playout_ms),
+                "is not from 20 to 200",
+            ),
+            (
                 "shared",
                 config.rtp.shared.into(),
                 u32::from(config.rtp.shared) < pairs,

@@ -34,6 +34,9 @@ pub fn default_rtp_ports() -> Spanned<String> {
 pub fn default_rtp_timeout() -> u32 {
     30
 }
+pub fn default_playout() -> u16 {
+    60
+}
 pub fn default_retention_days() -> u32 {
     365
 }
@@ -130,6 +133,7 @@ impl Default for Rtp {
             ports: default_rtp_ports(),
             shared: 0,
             timeout_seconds: default_rtp_timeout(),
+            playout_ms: default_playout(),
         }
     }
 }

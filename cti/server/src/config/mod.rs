@@ -162,6 +162,10 @@ pub struct Rtp {
     /// After so many seconds without a packet on an answered call it is ended with cause 27.
     #[serde(default = "default_rtp_timeout")]
     pub timeout_seconds: u32,
+    /// Milliseconds that wait before a stream begins to play on a line, 20 to 200, in steps of 20: the least delay towards the
+    /// line, and what the network or a virtual machine may be late by without being heard. It grows where that is not enough.
+    #[serde(default = "default_playout")]
+    pub playout_ms: u16,
 }
 
 /// Which side of the interface we are.

@@ -135,7 +135,7 @@ fn mistakes_in_what_is_listened_for_name_their_line_and_the_remedy() {
 #[test]
 fn numbers_with_which_nothing_would_work_name_their_line_and_the_remedy() {
     let queue = |more| format!("{more}\n[[queue]]");
-    let rows: [(&str, &str, &str, &[&str]); 16] = [
+    let rows: [(&str, &str, &str, &[&str]); 18] = [
         ("no group", "\"pstn\"", "\"\"", &["demarc.toml:3", "no name of a group"]),
         ("no number", "number = 1", "number = \"one\"", &["demarc.toml:3: number: ", "u16"]),
         (
@@ -147,6 +147,8 @@ fn numbers_with_which_nothing_would_work_name_their_line_and_the_remedy() {
         ("no call", "[[span]]", "max_calls = 0\n[[span]]", &["demarc.toml:2", "max_calls = 0"]),
         ("no record", "[[span]]", "retention_days = 0\n[[span]]", &["demarc.toml:2", "retention_days"]),
         ("no patience", "[[span]]", "[rtp]\ntimeout_seconds = 0\n[[span]]", &["demarc.toml:3", "timeout"]),
+        ("no playout", "[[span]]", "[rtp]\nplayout_ms = 19\n[[span]]", &["demarc.toml:3", "20 to 200"]),
+        ("late", "[[span]]", "[rtp]\nplayout_ms = 201\n[[span]]", &["demarc.toml:3", "20 to 200"]),
         ("all shared", "[[span]]", "[rtp]\nports = \"4000-4009\"\nshared = 5\n[[span]]", &["demarc.toml:4"]),
         (
             "no address",
