@@ -343,7 +343,10 @@ impl Server {
             server.replays.fetch_sub(1, Ordering::Relaxed);
         };
         let thread = std::thread::Builder::new().name("sim-replay".into()).spawn(read);
-        thread.map(drop).map_err(|_| Errno::AGAIN)
+        thread.map(drop).map_err(|_| {
+            self.replays.fetch_sub(1, Ordering::Relaxed);
+            Errno::AGAIN
+        })
     }
 
     fn ioctl(&self, simulator: &Simulator, request: &Request<'_>) -> Result<(), Errno> {
