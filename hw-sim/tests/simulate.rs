@@ -52,17 +52,22 @@ for = 1
 /// machine that it runs on.
 const DIGEST: u64 = 14_878_372_536_036_178_258;
 
+/// A place with the boards' description.
+fn place() -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join("boards.toml"), BOARDS).unwrap();
+    place
+}
+
 fn hw_sim(place: &Path, log: &str, seed: &str) -> Command {
-    let config = place.join("boards.toml");
-    fs::write(&config, BOARDS).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_hw-sim"));
-    command.args(["simulate", "--seconds", "6", "--seed", seed, "--config"]).arg(config);
+    command.args(["simulate", "--seconds", "6", "--seed", seed, "--config"]).arg(place.join("boards.toml"));
     command.arg("--log").arg(place.join(log)).arg("--pcap").arg(place.join(log).with_extension("pcap"));
     command
 }
 
-fn finished(mut child: Child) {
-    assert!(child.wait().unwrap().success());
+fn succeeds(mut child: Child) -> bool {
+    child.wait().unwrap().success()
 }
 
 /// FNV-1a, 64 bits.
@@ -74,7 +79,7 @@ fn digest(octets: &[u8]) -> u64 {
 
 #[test]
 fn two_processes_write_one_log_also_under_load() {
-    let place = tempfile::tempdir().unwrap();
+    let place = place();
     let busy = AtomicBool::new(true);
     std::thread::scope(|scope| {
         assert!(hw_sim(place.path(), "quiet.log", "1").status().unwrap().success());
@@ -86,8 +91,9 @@ fn two_processes_write_one_log_also_under_load() {
             });
         }
         let under_load = ["one.log", "two.log"].map(|log| hw_sim(place.path(), log, "1").spawn().unwrap());
-        under_load.into_iter().for_each(finished);
+        let good = under_load.map(succeeds);
         busy.store(false, Ordering::Relaxed);
+        assert_eq!(good, [true; 2]);
     });
     assert!(hw_sim(place.path(), "other.log", "2").status().unwrap().success());
     let read = |name: &str| fs::read(place.path().join(name)).unwrap();
