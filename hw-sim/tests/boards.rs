@@ -89,6 +89,25 @@ fn where_nothing_is_open_a_board_goes_at_once() {
 }
 
 #[test]
+fn a_card_with_four_spans_takes_them_along() {
+    let te4 = "[[span]]\ncard = \"te4\"\n".repeat(5);
+    let boards = format!("{te4}[[span]]\n[[cable]]\nfrom = 2\nto = 6\n");
+    let bench = Bench::of(&Description::from_toml(&boards).unwrap());
+    let mut fourth = bench.channel(94);
+    assert!(with(&bench.simulator, |sim| sim.remove_board(span(2))));
+    assert!(!with(&bench.simulator, |sim| sim.remove_board(span(1))), "it is out with the others");
+    assert_eq!(fourth.event(), event::REMOVED);
+    let known = |bench: &Bench| (1..=6).filter(|span| status(bench, *span).is_ok()).collect::<Vec<_>>();
+    assert_eq!(known(&bench), [4, 5, 6], "the one that is open stays for a second; 5 is on the next card");
+    assert!(!with(&bench.simulator, |sim| sim.return_board(span(1))), "one is on its way out");
+    bench.pass(1000);
+    assert_eq!(known(&bench), [5, 6]);
+    assert!(with(&bench.simulator, |sim| sim.return_board(span(1))));
+    assert_eq!(known(&bench), [1, 2, 3, 4, 5, 6]);
+    assert_eq!({ status(&bench, 6).unwrap().alarms }, alarm::NONE, "its far end is back");
+}
+
+#[test]
 fn the_text_of_proc_dahdi() {
     let text = "[[span]]\ncard = \"te4\"\n[[span]]\nkind = \"analog\"\nfxs = 1\nfxo = 1\ncard = \"tdm24\"\n";
     let bench = Bench::of(&Description::from_toml(text).unwrap());

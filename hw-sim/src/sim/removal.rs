@@ -1,12 +1,16 @@
 //! Boards that are pulled out while programs use them, and put back.
 
 use super::{File, Sim, TICKS_PER_SECOND};
+use crate::description::Card;
 use dahdi_abi::event;
 use demarc_model::{Alarm, SpanNo};
 
 /// How long a board that programs have open stays known after its removal, so that they can read of it (`msleep(1000)`
 /// in `dahdi_unregister_device`).
 const FAREWELL: u64 = TICKS_PER_SECOND;
+
+/// Spans of a card with four of them, by their numbers ([`super::span::Span::description`]).
+const TE4_SPANS: usize = 4;
 
 /// Whether a board is in its slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,15 +24,27 @@ pub(super) enum Presence {
 }
 
 impl Sim {
-    /// Pulls the board of a span out. Open channels are told `REMOVED`; a second later their files answer `ENODEV` and the
-    /// span and its channels are not known any more. Where nothing is open, that is so at once. `false`: there is no such
-    /// span, or it is out already.
+    /// Pulls the board of a span out, with the board's other spans. Open channels are told `REMOVED`; a second later their
+    /// files answer `ENODEV` and the spans and their channels are not known any more. A span with nothing open goes at once.
+    /// `false`: there is no such span, or it is out already.
     pub fn remove_board(&mut self, span: SpanNo) -> bool {
         let index = usize::from(span.get()) - 1;
         if self.spans.get(index).is_none_or(|span| span.presence != Presence::Here) {
             return false;
         }
         self.catch_up_all();
+        self.board_of(index).into_iter().for_each(|index| self.remove_span(index));
+        true
+    }
+
+    /// The spans of the board that a span is on: a card with four of them has them together.
+    fn board_of(&self, index: usize) -> Vec<usize> {
+        let card = |index: usize| (self.spans[index].card == Some(Card::Te4)).then_some(index / TE4_SPANS);
+        let beside = |at: &usize| *at == index || (card(index).is_some() && card(*at) == card(index));
+        (0..self.spans.len()).filter(beside).collect()
+    }
+
+    fn remove_span(&mut self, index: usize) {
         let mut open = false;
         for channel in &mut self.channels[self.spans[index].channels.clone()] {
             open |= channel.is_open();
@@ -39,17 +55,25 @@ impl Sim {
         if !open {
             self.forget(index);
         }
-        true
     }
 
-    /// Puts the board of a span back: the span and its channels have the numbers that they had, and are configured as the
-    /// description says. `false`: there is no such span, or it is in its slot, or not yet forgotten.
+    /// Puts the board of a span back: its spans and their channels have the numbers that they had, and are configured as the
+    /// description says. `false`: there is no such span, or it is in its slot, or one of the board is not yet forgotten.
     pub fn return_board(&mut self, span: SpanNo) -> bool {
         let index = usize::from(span.get()) - 1;
-        if self.spans.get(index).is_none_or(|span| span.presence != Presence::Gone) {
+        if index >= self.spans.len() {
+            return false;
+        }
+        let board = self.board_of(index);
+        if board.iter().any(|index| self.spans[*index].presence != Presence::Gone) {
             return false;
         }
         self.catch_up_all();
+        board.into_iter().for_each(|index| self.return_span(index));
+        true
+    }
+
+    fn return_span(&mut self, index: usize) {
         self.spans[index].presence = Presence::Here;
         for at in self.spans[index].channels.clone() {
             self.by_number.insert(self.channels[at].number, at);
@@ -67,7 +91,6 @@ impl Sim {
             self.reckon_loss();
             self.settle_alarms();
         }
-        true
     }
 
     /// When a board that was pulled out is forgotten.
