@@ -1,16 +1,12 @@
 //! Boards that are pulled out while programs use them, and put back.
 
 use super::{File, Sim, TICKS_PER_SECOND};
-use crate::description::Card;
 use dahdi_abi::event;
 use demarc_model::{Alarm, SpanNo};
 
 /// How long a board that programs have open stays known after its removal, so that they can read of it (`msleep(1000)`
 /// in `dahdi_unregister_device`).
 const FAREWELL: u64 = TICKS_PER_SECOND;
-
-/// Spans of a card with four of them, by their numbers ([`super::span::Span::description`]).
-const TE4_SPANS: usize = 4;
 
 /// Whether a board is in its slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +35,7 @@ impl Sim {
 
     /// The spans of the board that a span is on: a card with four of them has them together.
     fn board_of(&self, index: usize) -> Vec<usize> {
-        let card = |index: usize| (self.spans[index].card == Some(Card::Te4)).then_some(index / TE4_SPANS);
+        let card = |index: usize| self.spans[index].te4().map(|(card, _)| card);
         let beside = |at: &usize| *at == index || (card(index).is_some() && card(*at) == card(index));
         (0..self.spans.len()).filter(beside).collect()
     }

@@ -165,12 +165,19 @@ impl Span {
         }
     }
 
+    /// The card with four spans that it is on, and which of them it is, both from 0.
+    pub fn te4(&self) -> Option<(usize, usize)> {
+        let place = ((self.number - 1) / 4, (self.number - 1) % 4);
+        (self.card == Some(Card::Te4)).then_some(place)
+    }
+
     /// The description, as the driver of the card that it pretends to be on words it.
     pub fn description(&self) -> String {
-        let (card, port) = ((self.number - 1) / 4, (self.number - 1) % 4 + 1);
+        if let Some((card, place)) = self.te4() {
+            return format!("T4XXP (PCI) Card {card} Span {}", place + 1);
+        }
         match (self.card, self.kind) {
-            (Some(Card::Te4), _) => format!("T4XXP (PCI) Card {card} Span {port}"),
-            (Some(Card::Tdm24), _) => format!("Wildcard TDM2400P Board {}", self.number),
+            (Some(_), _) => format!("Wildcard TDM2400P Board {}", self.number),
             (None, Kind::Analog) => format!("Simulated analog card {}", self.number),
             (None, _) => format!("Simulated {} span {}", self.type_word(), self.number),
         }
