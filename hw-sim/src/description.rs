@@ -147,6 +147,9 @@ pub enum DescriptionError {
     /// Not TOML, or not of this shape; the message names the line.
     #[error(transparent)]
     Syntax(#[from] toml::de::Error),
+    /// More parts in a key than the TOML reader takes.
+    #[error("a key has too many parts; write one of those that docs/simulator-boards.md tells")]
+    Key,
     /// No spans, or too many.
     #[error("{0} spans are described; write 1 to 128 [[span]] tables")]
     SpanCount(usize),
@@ -159,7 +162,9 @@ pub enum DescriptionError {
         channel: u32,
     },
     /// A channel number that DAHDI has not.
-    #[error("span {span}: its channels reach {last}; DAHDI has 1 to 1024")]
+    #[error(
+        "span {span}: its channels reach {last}, and DAHDI has 1 to 1024; write fewer spans or a lower first_channel"
+    )]
     ChannelRange {
         /// The span.
         span: usize,
@@ -177,7 +182,9 @@ pub enum DescriptionError {
         last: u32,
     },
     /// An analog card without ports, or ports on a digital line.
-    #[error("span {span}: fxs and fxo tell the ports of a card of kind \"analog\", at least one in all")]
+    #[error(
+        "span {span}: fxs and fxo are the ports of a card of kind \"analog\"; write at least one in all there, and none elsewhere"
+    )]
     Ports {
         /// The span.
         span: usize,
@@ -203,7 +210,7 @@ pub enum DescriptionError {
         fault: &'static str,
     },
     /// A tone zone that is not known.
-    #[error("tone_zones: there is no zone {0:?}; there are {1}")]
+    #[error("tone_zones: there is no zone {0:?}; write some of {1}")]
     Zone(String, String),
     /// A name that does not fit `struct dahdi_spaninfo`.
     #[error("span {span}: the name must have 1 to 19 printable ASCII characters")]
@@ -212,7 +219,7 @@ pub enum DescriptionError {
         span: usize,
     },
     /// A cable to a span that is not there.
-    #[error("a cable goes to span {0}, which is not described")]
+    #[error("a cable goes to span {0}, which is not described; write one that is, or add its [[span]]")]
     CableEnd(SpanNo),
     /// Another error, and the line of the table that has it.
     #[error("line {line}: {source}")]
@@ -226,24 +233,24 @@ pub enum DescriptionError {
     #[error("{0} faults are described; write at most {MAX_FAULTS}, or one that lasts longer for several")]
     FaultCount(usize),
     /// A fault somewhere that is not there.
-    #[error("fault {fault}: there is no such span or channel")]
+    #[error("fault {fault}: there is no such span or channel; write one that is described")]
     FaultTarget {
         /// Which `[[fault]]`, from 1.
         fault: usize,
     },
     /// A span with two cables.
-    #[error("span {0} has more than one cable end; a span takes one")]
+    #[error("span {0} has more than one cable end; take all but one away")]
     CableTwice(SpanNo),
 }
 
-/// Channels as `1-15,17,31`; `None` when it is not of that form or names none.
+/// Channels as `1-15,17,31`; `None` when it is not of that form, names none, or more than there can be.
 pub fn channel_list(text: &str) -> Option<Vec<ChannelNo>> {
     let number = |text: &str| text.parse().ok().and_then(ChannelNo::new);
     let mut channels = Vec::new();
     for range in text.split(',') {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         let (first, last) = (number(first)?, number(last)?);
-        if first > last {
+        if first > last || channels.len() >= usize::from(ChannelNo::MAX) {
             return None;
         }
         channels.extend((first.get()..=last.get()).filter_map(ChannelNo::new));
@@ -313,7 +320,7 @@ impl Description {
 
     /// Reads and checks a description.
     pub fn from_toml(text: &str) -> Result<Description, DescriptionError> {
-        let description: Description = toml::from_str(text)?;
+        let description: Description = toml::from_str(text).map_err(|error| place::placed(text, error))?;
         match description.check() {
             Ok(()) => Ok(description),
             Err(error) => Err(place::located(text, &description, error)),
@@ -436,10 +443,10 @@ impl Description {
         for line in &self.lines {
             let wrong = |fault| Err(DescriptionError::Line { from: line.from, to: line.to, fault });
             let (Some(a), Some(b)) = (self.place_of(line.from), self.place_of(line.to)) else {
-                return wrong("no span has one of these channels");
+                return wrong("no span has one of these channels; write some that are described");
             };
             if !taken.insert(line.from) || !taken.insert(line.to) {
-                return wrong("a channel takes one line");
+                return wrong("one of these channels has a line already; take one of the two away");
             }
             let [one, other] = [a, b].map(|(span, _)| &self.spans[span]);
             let analog = [one, other].map(|span| span.kind == Kind::Analog);
@@ -456,7 +463,9 @@ impl Description {
                 return wrong("one end must be an FXS port and the other an FXO port");
             }
             if analog != [true, true] && (a.1 != b.1 || !self.cables.iter().any(cabled)) {
-                return wrong("its channels do not face each other over a cable");
+                return wrong(
+                    "its channels do not face each other; write the same places of two spans that a cable joins",
+                );
             }
             if let Some(fault) = line.fault() {
                 return wrong(fault);
@@ -558,10 +567,10 @@ mod tests {
             ("[[span]]\nfxs = 1", "of kind \"analog\""),
             ("[[span]]\nkind = \"t1\"\nd_channel = 25", "1 to 24"),
             ("[[span]]\n[[span]]\nkind = \"t1\"\n[[cable]]\nfrom = 1\nto = 2", "both must be E1"),
-            ("tone_zones = [\"xx\"]\n[[span]]", "there is no zone \"xx\"; there are us, "),
+            ("tone_zones = [\"xx\"]\n[[span]]", "there is no zone \"xx\"; write some of us, "),
             (&analog("from = 1\nto = 9"), "no span has one of these"),
             (&analog("from = 1\nto = 2"), "one end must be an FXS port"),
-            (&analog("from = 1\nto = 3\n[[line]]\nfrom = 1\nto = 4"), "a channel takes one line"),
+            (&analog("from = 1\nto = 3\n[[line]]\nfrom = 1\nto = 4"), "has a line already"),
             (&analog("from = 1\nto = 3\necho = { model = 1 }"), "models 2 to 9"),
             (&analog("from = 1\nto = 3\nnoise = { level_dbm0 = 0 }"), "-90 to -10"),
             ("[[span]]\n[[line]]\nfrom = 1\nto = 2", "do not face each other"),

@@ -25,7 +25,7 @@ mod voice;
 mod wire;
 
 use crate::fault::{Access, Faults};
-use crate::record::Listener;
+use crate::record::{Listener, ListenerId};
 use crate::{Arg, Description, DescriptionError};
 use channel::{Channel, OnCable, Open};
 use dahdi_abi::{Errno, NodePath, Ready, event, law as laws};
@@ -65,7 +65,9 @@ pub struct Sim {
     files: Files,
     edges: Edges,
     taps: Vec<Tap>,
-    listeners: Vec<(BTreeSet<u32>, Listener)>,
+    listeners: Vec<(ListenerId, BTreeSet<u32>, Listener)>,
+    /// How many there were.
+    listened: u64,
     faults: Faults,
     log: Option<EventLog>,
     /// When the silence of a far end is next noticed.
@@ -112,6 +114,7 @@ impl Sim {
             edges: Edges::default(),
             taps: Vec::new(),
             listeners: Vec::new(),
+            listened: 0,
             faults: Faults::new(description.spans.iter().map(setup::frame_of).collect()),
             log: None,
             next_loss: None,

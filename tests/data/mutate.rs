@@ -3,13 +3,50 @@
 //!
 //! `cargo test` runs a few thousand. `DEMARC_FUZZ_SECONDS=600 cargo test -p demarc-media --test mutated` goes on for so long.
 
+#![allow(dead_code)] // Each test file uses its part.
+
 use std::time::{Duration, Instant};
+
+/// Numbers and words at which something could go wrong.
+const ODD: [&str; 30] = [
+    "0",
+    "1",
+    "-1",
+    "2",
+    "3",
+    "9",
+    "16",
+    "31",
+    "32",
+    "62",
+    "63",
+    "128",
+    "129",
+    "255",
+    "256",
+    "1024",
+    "1025",
+    "65535",
+    "65536",
+    "4294967295",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "1e-300",
+    "1e300",
+    "0.001",
+    "nan",
+    "-inf",
+    "\"\"",
+    "true",
+    "[]",
+];
 
 /// The entries of a corpus: a line each, in hexadecimal.
 pub fn corpus(text: &str) -> Vec<Vec<u8>> {
     let entry = |line: &str| {
         let digits: Vec<u8> = line.bytes().filter(u8::is_ascii_hexdigit).collect();
-        let octet = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        let octet =
+            |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("digits"), 16).expect("digits");
         digits.chunks(2).map(octet).collect()
     };
     text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(entry).collect()
@@ -24,6 +61,37 @@ pub fn mutants(entries: &[Vec<u8>], count: u64, mut decode: impl FnMut(u64, Vec<
         decode(seed, mutant(entries, seed));
         seed += 1;
     }
+}
+
+/// One of the entries, in which one to three pieces, as `between` parts them, are left out, doubled or replaced, or what
+/// stands behind their `=` is.
+pub fn reworded(entries: &[Vec<u8>], between: &str, seed: u64) -> String {
+    let mut state = seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+    let text = |state: &mut u64| String::from_utf8_lossy(&entries[below(state, entries.len())]).into_owned();
+    let whole = text(&mut state);
+    let mut pieces: Vec<String> = whole.split(between).map(String::from).collect();
+    for _ in 0..=below(&mut state, 3) {
+        let other = text(&mut state);
+        let others: Vec<&str> = other.split(between).collect();
+        let piece = others[below(&mut state, others.len())];
+        let at = below(&mut state, pieces.len());
+        let value = |piece: &str| piece.split_once('=').map(|(_, value)| value.to_owned());
+        match below(&mut state, 6) {
+            0 if pieces.len() > 1 => drop(pieces.remove(at)),
+            1 => pieces.insert(at, pieces[at].clone()),
+            2 => pieces[at] = piece.into(),
+            3 => pieces.insert(at, piece.into()),
+            kind => {
+                let new = if kind == 4 { value(piece) } else { None };
+                let new = new.unwrap_or_else(|| ODD[below(&mut state, ODD.len())].into());
+                pieces[at] = match pieces[at].split_once('=') {
+                    Some((key, _)) => format!("{key}={new}"),
+                    None => new,
+                };
+            }
+        }
+    }
+    pieces.join(between)
 }
 
 /// A number below a bound, from a row that a seed begins (splitmix64).

@@ -84,17 +84,17 @@ impl Line {
     /// What is wrong with its numbers, as the end of a sentence.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         if self.attenuation_db > 40 {
-            return Some("attenuation_db is above 40");
+            return Some("attenuation_db is above 40; write 0 to 40");
         }
         if let Some(echo) = &self.echo {
             if !(2..=9).contains(&echo.model) {
-                return Some("echo.model is none of G.168's models 2 to 9");
+                return Some("echo.model is no model of G.168; write one of models 2 to 9");
             }
             if echo.delay_ms > 250 || echo.erl_db > 40 {
-                return Some("echo.delay_ms is above 250 or echo.erl_db above 40");
+                return Some("echo.delay_ms is above 250 or echo.erl_db above 40; write less");
             }
         }
         let level = self.noise.map_or(-50, |noise| noise.level_dbm0);
-        (!(-90..=-10).contains(&level)).then_some("noise.level_dbm0 is outside of -90 to -10")
+        (!(-90..=-10).contains(&level)).then_some("noise.level_dbm0 is out of range; write -90 to -10")
     }
 }

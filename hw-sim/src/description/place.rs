@@ -26,6 +26,21 @@ pub(super) fn located(text: &str, description: &Description, error: DescriptionE
     }
 }
 
+/// The TOML reader's error. Of one, keys with too many parts, it does not tell the line: the first whose end it does not
+/// come to.
+pub(super) fn placed(text: &str, error: toml::de::Error) -> DescriptionError {
+    if error.span().is_some() {
+        return DescriptionError::Syntax(error);
+    }
+    let ends: Vec<usize> = text.match_indices('\n').map(|(end, _)| end).collect();
+    let is_read = |end: &usize| match toml::from_str::<toml::Table>(&text[..*end]) {
+        Ok(_) => true,
+        Err(error) => error.span().is_some(),
+    };
+    let line = ends.partition_point(is_read) + 1;
+    DescriptionError::At { line, source: Box::new(DescriptionError::Key) }
+}
+
 fn line(text: &str, whole: &Description) -> Option<usize> {
     let places: Places = toml::from_str(text).ok()?;
     let first = |tables: &[Spanned<toml::Table>], keep: &dyn Fn(&mut Description, usize)| {
@@ -85,6 +100,9 @@ mod tests {
             let error = Description::from_toml(text).expect_err(text).to_string();
             assert!(error.starts_with(said), "{text:?}: {error}");
         }
+        let deep = format!("[[span]]\n# {0}\n{0} = 1\n[[span]]\n", ["a"; 200].join("."));
+        let error = Description::from_toml(&deep).expect_err("no such key").to_string();
+        assert!(error.starts_with("line 3: a key has too many parts"), "{error}");
         let error =
             Description::from_toml("[[span]]\n[[fault]]\nkind = \"ais\"\n").expect_err("no span").to_string();
         assert!(error.contains("line 2") && error.contains("the fault ais needs `span`"), "{error}");

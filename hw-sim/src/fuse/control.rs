@@ -2,7 +2,7 @@
 //! that asked for it.
 
 use crate::fault::Fault;
-use crate::record::{self, Content, Reader, Record, Way};
+use crate::record::{self, Content, ListenerId, Reader, Record, Way};
 use crate::{
     Sim,
     description::{channel_list, channel_map},
@@ -16,6 +16,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// The longest command, octets: a `record` or `replay` that names each channel there can be, and a path.
+pub const MAX_COMMAND: usize = 16 << 10;
 /// How much of a recording waits for a reader that is late; after that it ends.
 const MAX_RECORDING: usize = 64 << 20;
 /// The most records of a replay that channels receive, and the most octets in them: an hour of a span.
@@ -23,10 +25,13 @@ const MAX_REPLAY: usize = 8 << 20;
 const MAX_REPLAY_OCTETS: usize = 1 << 30;
 
 /// A recording on its way to the one that asked for it.
-#[derive(Clone, Debug, Default)]
-pub struct Recording(Arc<Mutex<Buffer>>);
+#[derive(Clone, Debug)]
+pub struct Recording {
+    buffer: Arc<Mutex<Buffer>>,
+    listener: ListenerId,
+}
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Buffer {
     octets: Vec<u8>,
     /// The reader was too late.
@@ -37,12 +42,17 @@ impl Recording {
     /// The next octets, at most `size`; none when there are none yet. `EIO` after the last octet of a recording that its
     /// reader was too late for.
     pub fn read(&self, size: usize) -> Result<Vec<u8>, Errno> {
-        let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
         if buffer.octets.is_empty() && buffer.full {
             return Err(Errno::IO);
         }
         let size = size.min(buffer.octets.len());
         Ok(buffer.octets.drain(..size).collect())
+    }
+
+    /// Ends it.
+    pub fn end(self, sim: &mut Sim) {
+        sim.unlisten(self.listener);
     }
 }
 
@@ -98,7 +108,8 @@ impl Replay {
 
     /// Reads the file. That takes its time, and for ever when somebody hands in a file that we are to serve ourselves.
     pub fn read(self) -> Result<ReadReplay, Errno> {
-        let failed = |e: std::io::Error| Errno(e.raw_os_error().unwrap_or(libc::EIO));
+        // An error that is not the system's: a path with a zero octet.
+        let failed = |e: std::io::Error| Errno(e.raw_os_error().unwrap_or(libc::EINVAL));
         // A pipe without a writer is opened at once like this, and is then no file.
         let file =
             File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&self.path).map_err(failed)?;
@@ -195,23 +206,23 @@ fn recording(sim: &mut Sim, text: &str) -> Result<Recording, Errno> {
     if !channels.iter().all(|channel| sim.has_channel(*channel)) {
         return Err(Errno::NXIO);
     }
-    let recording = Recording::default();
+    let mut octets = Vec::new();
     // Writing to a vector cannot fail, here and below.
-    let _ = record::write_header(&mut recording.0.lock().unwrap_or_else(PoisonError::into_inner).octets);
+    let _ = record::write_header(&mut octets);
+    let buffer = Arc::new(Mutex::new(Buffer { octets, full: false }));
     // The lines have run up to a whole tick; what comes next begins there.
-    let (buffer, start) = (Arc::downgrade(&recording.0), sim.line_time());
-    sim.listen(
+    let (heard, start) = (Arc::clone(&buffer), sim.line_time());
+    let listener = sim.listen(
         &channels,
         Box::new(move |record| {
-            let Some(buffer) = buffer.upgrade() else { return false };
-            let mut buffer = buffer.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut buffer = heard.lock().unwrap_or_else(PoisonError::into_inner);
             buffer.full |= buffer.octets.len() >= MAX_RECORDING;
             let _ =
                 if buffer.full { Ok(()) } else { record::write_record(&mut buffer.octets, record, start) };
             !buffer.full
         }),
     );
-    Ok(recording)
+    Ok(Recording { buffer, listener })
 }
 
 #[cfg(test)]
@@ -231,6 +242,9 @@ mod tests {
         sim.advance(Time(Duration::from_micros(12_017)));
         sim.advance(Time(Duration::from_micros(15_017)));
         let file = recording.read(1 << 16).expect("records");
+        assert!(!sim.is_unwatched());
+        recording.end(&mut sim);
+        assert!(sim.is_unwatched(), "it costs nothing any more");
         let mut reader = Reader::new(&file[..]).expect("a recording");
         let all = std::iter::from_fn(|| reader.next_record().expect("a record"));
         let sound: Vec<_> = all.filter(|record| record.way == Way::Sent).map(|r| r.at).collect();
@@ -240,7 +254,8 @@ mod tests {
     #[test]
     fn only_whole_commands_are_taken() {
         let mut sim = Sim::new(&Description::default()).expect("the default boards");
-        let rows: [(&[u8], Result<(), Errno>); 22] = [
+        let too_many = "record 1-62".to_owned() + &",1-62".repeat(17);
+        let rows: [(&[u8], Result<(), Errno>); 24] = [
             (b"alarm 1 red\n", Ok(())),
             (b"alarm 3 red", Err(Errno::NXIO)),
             (b"alarm 0 red", Err(Errno::INVAL)),
@@ -255,6 +270,7 @@ mod tests {
             (b"record 1-3,16", Ok(())),
             (b"record 3-1", Err(Errno::INVAL)),
             (b"record 61-64", Err(Errno::NXIO)),
+            (too_many.as_bytes(), Err(Errno::INVAL)),
             (b"replay - /nowhere/at/all", Err(Errno::NOENT)),
             (b"replay 1=2=3 /dev/null", Err(Errno::INVAL)),
             (b"replay 1=2000 /dev/null", Err(Errno::INVAL)),
@@ -262,6 +278,7 @@ mod tests {
             (b"line 63 cut", Err(Errno::NXIO)),
             (b"board 1 in", Err(Errno::BUSY)),
             (b"replay - /dev/null", Err(Errno::INVAL)),
+            (b"replay - /dev/nul\0", Err(Errno::INVAL)),
             (b"", Err(Errno::INVAL)),
         ];
         for (text, result) in rows {

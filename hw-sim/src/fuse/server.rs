@@ -26,6 +26,8 @@ const CONTROL_FILES: u64 = 1 << 63;
 const TEXT_FILE: u64 = CONTROL_FILES - 1;
 /// How many control files can be open.
 const MAX_CONTROLS: usize = 256;
+/// How many recordings are made at once, each with what waits for its reader; a further one gets `EAGAIN`.
+const MAX_RECORDINGS: usize = 16;
 /// How many recordings are read at once; a further one gets `EAGAIN`.
 const MAX_REPLAYS: usize = 8;
 /// A size of device files that no write extends: an extending write would wait for a blocked read.
@@ -45,6 +47,7 @@ pub struct Server {
     owner: (u32, u32),
     /// Always locked while the machine is held, never the other way round.
     files: Mutex<Files>,
+    /// The same.
     controls: Mutex<Controls>,
     texts: Mutex<Texts>,
     /// Recordings that are being read.
@@ -307,18 +310,41 @@ impl Server {
         let (ask, payload) = request.read_with_payload::<wire::TransferIn>().ok_or(Errno::INVAL)?;
         let data = payload.get(..ask.size as usize).ok_or(Errno::INVAL)?;
         if ask.file >= CONTROL_FILES {
+            if data.len() > control::MAX_COMMAND {
+                return Err(Errno(libc::E2BIG));
+            }
             if let Some(replay) = std::str::from_utf8(data).ok().and_then(Replay::asked) {
                 return self.replay(simulator, replay, request.header.unique, ask.size);
             }
-            let recording = simulator.with(|sim| control::command(sim, data))?;
-            if let Some(open) = self.controls().open.get_mut(&ask.file).filter(|_| recording.is_some()) {
-                *open = recording;
-            }
+            self.command(simulator, ask.file, data)?;
             self.device.reply_with(request.header.unique, &wire::WriteOut { size: ask.size, unused: 0 });
         } else {
             self.call(simulator, request, ask.file, Some(ask.flags), Operation::Write(data.to_vec()));
         }
         Ok(())
+    }
+
+    /// Does what is written to a control file.
+    fn command(&self, simulator: &Simulator, file: u64, text: &[u8]) -> Result<(), Errno> {
+        simulator.with(|sim| {
+            let mut controls = self.controls();
+            let others =
+                controls.open.iter().filter(|(other, made)| **other != file && made.is_some()).count();
+            let recording = control::command(sim, text)?;
+            match (recording, controls.open.get_mut(&file)) {
+                (Some(recording), Some(_)) if others >= MAX_RECORDINGS => {
+                    recording.end(sim);
+                    Err(Errno::AGAIN)
+                }
+                (Some(recording), Some(made)) => {
+                    if let Some(before) = made.replace(recording) {
+                        before.end(sim);
+                    }
+                    Ok(())
+                }
+                _ => Ok(()),
+            }
+        })
     }
 
     /// Reads a recording on a thread of its own, which answers when it plays: neither the machine nor its files wait for
@@ -402,7 +428,10 @@ impl Server {
         let ask: wire::ReleaseIn = parsed(request)?;
         if ask.file >= CONTROL_FILES {
             // What it recorded ends with it.
-            self.controls().open.remove(&ask.file);
+            let made = self.controls().open.remove(&ask.file).flatten();
+            if let Some(recording) = made {
+                simulator.with(|sim| recording.end(sim));
+            }
         } else {
             simulator.with(|sim| self.files().released(sim, FileId(ask.file)));
         }
@@ -452,5 +481,28 @@ mod tests {
         }
         server.close_all(&simulator);
         simulator.devices().open(&dahdi_abi::NodePath::Number(1)).expect("the machine is whole");
+    }
+
+    /// Or who asks for recordings again and again, of a channel where nothing happens, would slow the boards down.
+    #[test]
+    fn a_recording_ends_with_its_file_and_with_the_next_one() {
+        let simulator =
+            Arc::new(Simulator::virtual_time(&Description::default()).expect("the default boards"));
+        let device = Device::open(Path::new("/dev/null")).expect("/dev/null");
+        let server = Arc::new(Server::new(device, Tree::new(&simulator.with(|sim| sim.nodes())), (0, 0)));
+        let file = server.open_control().expect("room").0;
+        let asks = |opcode, body: &[u8]| {
+            server.handle(
+                &simulator,
+                &Request { header: wire::InHeader { opcode, ..Zeroable::zeroed() }, body },
+            );
+        };
+        let transfer = |size| wire::TransferIn { file, size, ..Zeroable::zeroed() };
+        for text in [&b"record 1"[..], b"record 2"] {
+            asks(opcode::WRITE, &[bytemuck::bytes_of(&transfer(text.len() as u32)), text].concat());
+            assert!(!simulator.with(|sim| sim.is_unwatched()));
+        }
+        asks(opcode::RELEASE, bytemuck::bytes_of(&wire::ReleaseIn { file, ..Zeroable::zeroed() }));
+        assert!(simulator.with(|sim| sim.is_unwatched()), "nobody listens any more");
     }
 }

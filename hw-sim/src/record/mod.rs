@@ -47,3 +47,7 @@ pub enum Content {
 
 /// Hears of everything on the channels it was added for; answering `false` ends it.
 pub type Listener = Box<dyn FnMut(&Record) -> bool + Send>;
+
+/// Names a listener, so that it can be ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenerId(pub(crate) u64);

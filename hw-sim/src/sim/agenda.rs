@@ -33,7 +33,7 @@ impl Sim {
     }
 
     /// Whether lines can be left behind: nobody wants to know of everything that happens, in order.
-    fn is_unwatched(&self) -> bool {
+    pub(crate) fn is_unwatched(&self) -> bool {
         self.faults.is_empty() && self.listeners.is_empty() && self.taps.is_empty() && self.log.is_none()
     }
 

@@ -3,7 +3,7 @@
 use super::{Access, File, FileId, Sim};
 use crate::DescriptionError;
 use crate::fault::{Fault, Target};
-use crate::record::{Content, Listener, Player, Record, Way};
+use crate::record::{Content, Listener, ListenerId, Player, Record, Way};
 use dahdi_abi::{Errno, request};
 use demarc_model::ChannelNo;
 use std::collections::BTreeMap;
@@ -126,10 +126,20 @@ impl Sim {
     }
 
     /// Calls `listener` with everything that passes over `channels` from now on, stretch by stretch, until it answers
-    /// `false`. It is called from [`Sim::advance`], so it must not ask the simulator that holds this machine for anything.
-    pub fn listen(&mut self, channels: &[ChannelNo], listener: Listener) {
+    /// `false` or is ended by its number. It is called from [`Sim::advance`], so it must not ask the simulator that holds
+    /// this machine for anything.
+    pub fn listen(&mut self, channels: &[ChannelNo], listener: Listener) -> ListenerId {
         self.catch_up_all();
-        self.listeners.push((channels.iter().map(|no| u32::from(no.get())).collect(), listener));
+        let id = ListenerId(self.listened);
+        self.listened += 1;
+        self.listeners.push((id, channels.iter().map(|no| u32::from(no.get())).collect(), listener));
+        self.mark_listened();
+        id
+    }
+
+    /// Ends a listener, also one on whose channels nothing ever happens.
+    pub fn unlisten(&mut self, id: ListenerId) {
+        self.listeners.retain(|(listener, ..)| *listener != id);
         self.mark_listened();
     }
 
@@ -141,7 +151,7 @@ impl Sim {
     fn mark_listened(&mut self) {
         for channel in &mut self.channels {
             channel.recorded = None;
-            channel.listened = self.listeners.iter().any(|(wanted, _)| wanted.contains(&channel.number));
+            channel.listened = self.listeners.iter().any(|(_, wanted, _)| wanted.contains(&channel.number));
         }
     }
 
@@ -150,7 +160,7 @@ impl Sim {
             return;
         }
         let before = self.listeners.len();
-        self.listeners.retain_mut(|(wanted, listener)| {
+        self.listeners.retain_mut(|(_, wanted, listener)| {
             let mut wanted = records.iter().filter(|r| wanted.contains(&u32::from(r.channel.get())));
             wanted.all(listener)
         });

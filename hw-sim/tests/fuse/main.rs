@@ -9,6 +9,9 @@ mod client;
 mod control;
 mod edges;
 mod life;
+#[path = "../../../tests/data/mutate.rs"]
+mod mutate;
+mod mutated;
 mod r2;
 mod run;
 mod sharing;
