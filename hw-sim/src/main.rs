@@ -259,6 +259,10 @@ enum Failure {
     Namespace(#[from] NamespaceError),
     #[error("{program}: the program cannot be started")]
     Program { program: String, status: u8, source: io::Error },
+    #[error(
+        "{dir}: another program unmounted the device files, and the boards are gone; end them with SIGTERM instead"
+    )]
+    Unmounted { dir: PathBuf },
     #[error("the result cannot be printed")]
     Print(#[source] io::Error),
     #[error("signals cannot be waited for")]
@@ -325,8 +329,9 @@ fn serve(dir: &Path, config: Option<&Path>, watch: &Watch) -> Result<(), Failure
     let _logger = watch.start(&simulator)?;
     let mounted = fuse::mount(dir, simulator)?;
     print(&format!("ready {}\n", dir.display()))?;
-    signals.wait(mounted.ended())?;
-    Ok(mounted.unmount()?)
+    let is_asked = signals.wait(mounted.ended())?;
+    mounted.unmount()?;
+    if is_asked { Ok(()) } else { Err(Failure::Unmounted { dir: dir.into() }) }
 }
 
 fn run_program(config: Option<&Path>, watch: &Watch, program: &[OsString]) -> Result<u8, Failure> {

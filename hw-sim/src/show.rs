@@ -53,6 +53,9 @@ pub struct SpanView {
     pub description: String,
     /// Its heaviest alarm.
     pub alarm: Alarm,
+    /// What its receiver misses: `LOS`, `LFA`, `LMFA` (signal, frame and multiframe alignment). Without a multiframe alone
+    /// there is no alarm, but no signalling bits come either.
+    pub defects: Vec<&'static str>,
     /// What went wrong on its line since the counters were last reset.
     pub errors: ErrorCounters,
     /// Its channels, by number.
@@ -147,7 +150,8 @@ fn span_view(span: SpanNo, info: &SpanInfo) -> SpanView {
         errored_seconds: info.errsec,
         missed_interrupts: info.irqmisses,
     };
-    SpanView { span, name, description, alarm: heaviest(info.alarms), errors, channels: Vec::new() }
+    let (alarm, defects) = (heaviest(info.alarms), defects(info.alarms));
+    SpanView { span, name, description, alarm, defects, errors, channels: Vec::new() }
 }
 
 fn heaviest(bits: i32) -> Alarm {
@@ -160,6 +164,19 @@ fn heaviest(bits: i32) -> Alarm {
         (alarm::LOOPBACK, Alarm::Loop),
     ];
     table.into_iter().find(|(mask, _)| bits & mask != 0).map_or(Alarm::Ok, |(_, alarm)| alarm)
+}
+
+fn defects(bits: i32) -> Vec<&'static str> {
+    let table = [(alarm::LOS, "LOS"), (alarm::LFA, "LFA"), (alarm::LMFA, "LMFA")];
+    table.into_iter().filter(|(mask, _)| bits & mask != 0).map(|(_, word)| word).collect()
+}
+
+impl SpanView {
+    /// The alarm and the defects; where there is a defect nothing is `OK`.
+    fn state(&self) -> String {
+        let alarm = (self.alarm != Alarm::Ok || self.defects.is_empty()).then(|| self.alarm.word());
+        alarm.into_iter().chain(self.defects.iter().copied()).collect::<Vec<_>>().join(" ")
+    }
 }
 
 fn channel_view(channel: ChannelNo, params: &Params) -> ChannelView {
@@ -192,7 +209,7 @@ impl fmt::Display for Overview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for span in &self.spans {
             let (name, about) = (&span.name, &span.description);
-            writeln!(f, "span {:<4} {:<12} {name:<20} {about}", span.span, span.alarm)?;
+            writeln!(f, "span {:<4} {:<12} {name:<20} {about}", span.span, span.state())?;
             if span.errors != ErrorCounters::default() {
                 writeln!(f, "  errors   {}", span.errors)?;
             }
@@ -255,6 +272,21 @@ mod tests {
     }
 
     #[test]
+    fn a_defect_is_shown_where_there_is_no_alarm() {
+        let rows = [
+            (0, "OK"),
+            (alarm::LMFA, "LMFA"),
+            (alarm::YELLOW | alarm::LMFA, "YEL LMFA"),
+            (alarm::RED | alarm::LOS | alarm::LFA, "RED LOS LFA"),
+        ];
+        for (bits, expected) in rows {
+            let info = SpanInfo { alarms: bits, ..Zeroable::zeroed() };
+            let view = span_view(SpanNo::new(1).expect("a span"), &info);
+            assert_eq!(view.state(), expected, "{bits:#x}");
+        }
+    }
+
+    #[test]
     fn neighbours_with_one_signalling_share_a_line() {
         let channel = |n: u16, signalling, bits| ChannelView {
             channel: ChannelNo::new(n).expect("a channel"),
@@ -269,6 +301,7 @@ mod tests {
             name: "SIM/0/1".into(),
             description: "simulated E1".into(),
             alarm: Alarm::Ok,
+            defects: Vec::new(),
             errors: ErrorCounters::default(),
             channels: vec![
                 channel(1, "clear", None),

@@ -24,10 +24,11 @@ impl Signals {
         fd.map(Signals).map_err(|e| Failure::Signals(e.into()))
     }
 
-    /// Returns when a signal came, or when `other` became readable.
-    pub fn wait(&self, other: BorrowedFd<'_>) -> Result<(), Failure> {
+    /// Returns when a signal came, or when `other` became readable; whether it was a signal.
+    pub fn wait(&self, other: BorrowedFd<'_>) -> Result<bool, Failure> {
         let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN), PollFd::new(other, PollFlags::POLLIN)];
-        self.poll(&mut fds, PollTimeout::NONE).map(|_| ())
+        self.poll(&mut fds, PollTimeout::NONE)?;
+        Ok(self.next()?.is_some())
     }
 
     /// Waits for a signal for a while; whether one came.

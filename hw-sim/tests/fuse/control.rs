@@ -43,6 +43,12 @@ fn faults_are_injected_while_it_runs() {
     injected(&served, &["clear"]);
     assert_eq!(shown(&served)["spans"][0]["alarm"], "OK");
 
+    injected(&served, &["loss-of-multiframe", "span=2"]);
+    assert_eq!(shown(&served)["spans"][1]["defects"], serde_json::json!(["LMFA"]));
+    let text = served.command(&["show"]);
+    assert!(String::from_utf8_lossy(&text.stdout).contains("span 2    LMFA "), "{text:?}");
+    injected(&served, &["clear"]);
+
     injected(&served, &["bit-errors", "span=2", "rate=1e-4", "seed=1"]);
     until("a counter", || shown(&served)["spans"][1]["errors"]["crc4"].as_i64() > Some(0));
     let text = served.command(&["show"]);

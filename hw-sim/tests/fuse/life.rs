@@ -9,8 +9,8 @@ use hw_sim::{
 use nix::sys::signal::Signal;
 use std::{
     fs::File,
-    io::Read,
-    process::{Command, Output},
+    io::{BufRead, BufReader, Read},
+    process::{Command, Output, Stdio},
     sync::Arc,
     time::Instant,
 };
@@ -60,10 +60,22 @@ fn signals_stop_it_in_order() {
 }
 
 #[test]
-fn an_unmount_by_hand_ends_it() {
-    let mut served = Served::start();
-    nix::mount::umount(served.dir()).expect("nobody has a file open");
-    assert_eq!(served.wait().code(), Some(0));
+fn an_unmount_by_hand_ends_it_and_is_told() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let mut served = Command::new(HW_SIM)
+        .args(["serve", "--mount"])
+        .arg(place.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("hw-sim starts");
+    let mut ready = String::new();
+    BufReader::new(served.stdout.as_mut().expect("a pipe")).read_line(&mut ready).expect("a line");
+    nix::mount::umount(place.path()).expect("nobody has a file open");
+    let ended = served.wait_with_output().expect("it ends");
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{told}");
+    assert!(told.contains("another program unmounted the device files"), "{told}");
 }
 
 #[test]
