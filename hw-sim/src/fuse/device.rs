@@ -9,7 +9,7 @@ use std::{
     io::{self, IoSlice, Read, Write},
     os::{
         fd::{AsFd, BorrowedFd},
-        unix::fs::{FileTypeExt, MetadataExt},
+        unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
     },
     path::Path,
 };
@@ -30,7 +30,12 @@ pub struct Device {
 impl Device {
     /// A connection without a mount yet.
     pub fn open(path: &Path) -> io::Result<Self> {
-        OpenOptions::new().read(true).write(true).open(path).map(|file| Self { file })
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(path)
+            .map(|file| Self { file })
     }
 
     /// Whether it is the kernel's device, which has a number of its own (`FUSE_MINOR` of linux/miscdevice.h).
@@ -45,24 +50,28 @@ impl Device {
     /// readable or the file system is not mounted any more.
     pub fn receive(&self, stop: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         loop {
-            let mut fds =
-                [PollFd::new(self.file.as_fd(), PollFlags::POLLIN), PollFd::new(stop, PollFlags::POLLIN)];
-            match poll(&mut fds, PollTimeout::NONE) {
-                Err(nix::errno::Errno::EINTR) => continue,
-                other => other?,
-            };
-            if fds[1].any() == Some(true) {
-                return Ok(None);
-            }
+            // The next request of whom the last answer woke is often there by now, without a poll.
             match (&self.file).read(buffer) {
                 Ok(length) => return Ok(Some(length)),
                 Err(e) => match e.raw_os_error() {
                     Some(libc::ENODEV | libc::ECONNABORTED) => return Ok(None),
+                    Some(libc::EAGAIN) if self.is_stopped(stop)? => return Ok(None),
                     // ENOENT: the caller gave up before the request was read.
                     Some(libc::EINTR | libc::EAGAIN | libc::ENOENT) => {}
                     _ => return Err(e),
                 },
             }
+        }
+    }
+
+    /// Waits until there is a request, or until `stop` is readable: then `true`.
+    fn is_stopped(&self, stop: BorrowedFd<'_>) -> io::Result<bool> {
+        let mut fds =
+            [PollFd::new(self.file.as_fd(), PollFlags::POLLIN), PollFd::new(stop, PollFlags::POLLIN)];
+        match poll(&mut fds, PollTimeout::NONE) {
+            Ok(_) => Ok(fds[1].any() == Some(true)),
+            Err(nix::errno::Errno::EINTR) => Ok(false),
+            Err(e) => Err(e.into()),
         }
     }
 

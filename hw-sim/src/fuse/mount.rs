@@ -18,7 +18,10 @@ use std::{
     fs, io,
     os::fd::{AsFd, AsRawFd, BorrowedFd},
     path::{Path, PathBuf},
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::JoinHandle,
 };
 
@@ -83,7 +86,7 @@ pub struct Mounted {
     top: Option<Top>,
     server: Arc<Server>,
     simulator: Arc<Simulator>,
-    stop: Arc<EventFd>,
+    stop: Arc<Stop>,
     ended: Arc<EventFd>,
     thread: Option<JoinHandle<()>>,
 }
@@ -115,7 +118,7 @@ impl Mounted {
         let owner = (geteuid().as_raw(), getegid().as_raw());
         let server = Arc::new(Server::new(device, tree, owner));
         let failed = |source| MountError::Thread { dir: dir.clone(), source };
-        let stop = Arc::new(EventFd::new().map_err(|e| failed(e.into()))?);
+        let stop = Arc::new(Stop::new().map_err(failed)?);
         let ended = Arc::new(EventFd::new().map_err(|e| failed(e.into()))?);
         // The clock's thread may be the last that holds the server, but never the last that holds the simulator.
         let watched = Arc::downgrade(&server);
@@ -159,8 +162,7 @@ impl Mounted {
             result = umount2(&self.dir, flags)
                 .map_err(|e| MountError::Unmount { dir: self.dir.clone(), source: e.into() });
         }
-        // Cannot fail: the counter of an eventfd is never near its end here.
-        let _ = self.stop.write(1);
+        self.stop.ask();
         if thread.join().is_err() {
             result = Err(MountError::Unmount { dir: self.dir.clone(), source: io::ErrorKind::Other.into() });
         }
@@ -176,10 +178,29 @@ impl Drop for Mounted {
     }
 }
 
+/// What ends the reader.
+struct Stop {
+    asked: AtomicBool,
+    /// For a reader that waits.
+    told: EventFd,
+}
+
+impl Stop {
+    fn new() -> io::Result<Stop> {
+        Ok(Stop { asked: AtomicBool::new(false), told: EventFd::new()? })
+    }
+
+    fn ask(&self) {
+        self.asked.store(true, Ordering::Relaxed);
+        // Cannot fail: the counter of an eventfd is never near its end here.
+        let _ = self.told.write(1);
+    }
+}
+
 struct Reader {
     server: Arc<Server>,
     simulator: Arc<Simulator>,
-    stop: Arc<EventFd>,
+    stop: Arc<Stop>,
     ended: Arc<EventFd>,
 }
 
@@ -187,7 +208,10 @@ impl Reader {
     /// One thread, so that a release is done before the open that follows it.
     fn run(self) {
         let mut buffer = vec![0; BUFFER];
-        while let Ok(Some(length)) = self.server.device().receive(self.stop.as_fd(), &mut buffer) {
+        // Programs that never pause never let it wait.
+        while !self.stop.asked.load(Ordering::Relaxed)
+            && let Ok(Some(length)) = self.server.device().receive(self.stop.told.as_fd(), &mut buffer)
+        {
             if let Some(request) = Request::parse(&buffer[..length]) {
                 self.server.handle(&self.simulator, &request);
             }
@@ -250,4 +274,26 @@ fn attach(dir: &Path, device: &Device) -> Result<(), MountError> {
             _ => MountError::Mount { dir: dir.into(), source: e.into() },
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Description;
+    use nix::poll::{PollFd, PollFlags, poll};
+
+    #[test]
+    fn a_reader_that_always_has_something_to_read_ends() {
+        let simulator =
+            Arc::new(Simulator::virtual_time(&Description::default()).expect("the default boards"));
+        let device = Device::open(Path::new("/dev/zero")).expect("/dev/zero");
+        let server = Arc::new(Server::new(device, Tree::new(&simulator.with(|sim| sim.nodes())), (0, 0)));
+        let stop = Arc::new(Stop::new().expect("an eventfd"));
+        let ended = Arc::new(EventFd::new().expect("an eventfd"));
+        let reader = Reader { server, simulator, stop: Arc::clone(&stop), ended: Arc::clone(&ended) };
+        std::thread::spawn(move || reader.run());
+        stop.ask();
+        let mut fds = [PollFd::new(ended.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut fds, 20_000_u16), Ok(1), "it goes on for ever");
+    }
 }
