@@ -7,6 +7,7 @@ mod arg;
 pub mod description;
 pub mod fault;
 pub mod fuse;
+mod patience;
 pub mod pcap;
 pub mod record;
 pub mod show;

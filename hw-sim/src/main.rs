@@ -42,6 +42,10 @@ enum Command {
         /// The boards and cables, a TOML file; two E1 spans cabled to each other when left out
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
+        /// Let the boards' clock wait for programs that are late in reading: no sound is lost on a busy machine, and nothing is
+        /// in real time
+        #[arg(long)]
+        patient: bool,
         #[command(flatten)]
         watch: Watch,
     },
@@ -285,7 +289,9 @@ impl Failure {
 fn main() -> ExitCode {
     let done = |result: Result<(), Failure>| result.map(|()| 0);
     let result = match Cli::parse().command {
-        Command::Serve { mount, config, watch } => done(serve(&mount, config.as_deref(), &watch)),
+        Command::Serve { mount, config, patient, watch } => {
+            done(serve(&mount, config.as_deref(), patient, &watch))
+        }
         Command::Show { mount, json } => done(show(&mount, json)),
         Command::Alarm { mount, span, alarm } => done(inject::alarm(&mount, span, alarm.word())),
         Command::Board { mount, span, act } => done(inject::board(&mount, span, act.word())),
@@ -321,11 +327,14 @@ fn complain(failure: &Failure) {
     let _ = writeln!(io::stderr(), "{message}");
 }
 
-fn serve(dir: &Path, config: Option<&Path>, watch: &Watch) -> Result<(), Failure> {
+fn serve(dir: &Path, config: Option<&Path>, patient: bool, watch: &Watch) -> Result<(), Failure> {
     // Before any thread starts, so that every thread has them blocked.
     let signals = Signals::block(&[])?;
     let description = described(config)?;
     let simulator = Arc::new(Simulator::real_time(&description)?);
+    if patient {
+        simulator.wait_for_programs();
+    }
     let _logger = watch.start(&simulator)?;
     let mounted = fuse::mount(dir, simulator)?;
     print(&format!("ready {}\n", dir.display()))?;

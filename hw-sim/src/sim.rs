@@ -27,6 +27,7 @@ mod wire;
 use crate::fault::{Access, Faults};
 use crate::record::{Listener, ListenerId};
 use crate::{Arg, Description, DescriptionError};
+use buffers::Receiver;
 use channel::{Channel, OnCable, Open};
 use dahdi_abi::{Errno, NodePath, Ready, event, law as laws};
 use demarc_model::{Alarm, ChannelNo, SpanNo, Time};
@@ -172,6 +173,19 @@ impl Sim {
                 self.edges.insert(file);
             }
         }
+    }
+
+    /// Whether the boards are ahead of a program that reads: it has more unread than one that keeps step.
+    pub(crate) fn is_ahead(&self) -> bool {
+        let channels = self.channels.iter().chain(self.pseudos.values());
+        channels.filter_map(|channel| channel.open.as_ref()).any(|open| open.rx.is_ahead() && !open.stalled)
+    }
+
+    /// Takes it that the programs that are behind read no more, until they do.
+    pub(crate) fn leave_behind(&mut self) {
+        let channels = self.channels.iter_mut().chain(self.pseudos.values_mut());
+        let receivers = channels.filter_map(|channel| channel.open.as_mut()).map(|open| &mut open.rx);
+        receivers.filter(|rx| rx.is_ahead()).for_each(Receiver::leave_behind);
     }
 
     /// When something may next change by itself; `None` while nothing is under way.

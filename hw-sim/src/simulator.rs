@@ -1,5 +1,6 @@
 //! The machine behind device nodes in this process, on virtual or on real time.
 
+use crate::patience::Patience;
 use crate::{Arg, Description, DescriptionError, FileId, Sim};
 use dahdi_abi::{DeviceNode, Devices, Errno, NodePath, Ready};
 use demarc_model::Time;
@@ -8,7 +9,7 @@ use std::collections::BTreeMap;
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Why a simulator could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,8 @@ struct State {
     sim: Sim,
     /// What tells real time since the start; `None` on virtual time.
     clock: Option<Box<dyn Monotonic>>,
+    /// Real time waits for programs.
+    patience: Option<Patience>,
     /// Until when the clock's thread sleeps; `None` for ever.
     planned: Option<Time>,
     wakers: BTreeMap<FileId, EventFd>,
@@ -83,6 +86,14 @@ impl Simulator {
     pub fn on_clock(description: &Description, clock: Box<dyn Monotonic>) -> Result<Simulator, SimError> {
         let shared = Shared::new(description, Some(clock))?;
         Ok(Simulator { shared: Arc::new(shared), clock: None })
+    }
+
+    /// From now on a real clock stands while a program that reads has three blocks unread (all of its buffers, where those
+    /// are fewer), but not for longer than a second, and never makes up for what it missed. So a program that is late loses
+    /// nothing that it would have read, and the boards are not in real time.
+    pub fn wait_for_programs(&self) {
+        let mut state = self.shared.up_to_date();
+        state.patience = Some(Patience::from(state.real_now()));
     }
 
     /// Its device files.
@@ -135,8 +146,15 @@ impl Drop for Simulator {
 impl Shared {
     fn new(description: &Description, clock: Option<Box<dyn Monotonic>>) -> Result<Shared, DescriptionError> {
         let sim = Sim::new(description)?;
-        let state =
-            State { sim, clock, planned: None, wakers: BTreeMap::new(), watchers: Vec::new(), stop: false };
+        let state = State {
+            sim,
+            clock,
+            patience: None,
+            planned: None,
+            wakers: BTreeMap::new(),
+            watchers: Vec::new(),
+            stop: false,
+        };
         Ok(Shared { state: Mutex::new(state), replan: Condvar::new() })
     }
 
@@ -173,7 +191,7 @@ impl Shared {
             state = match state.planned {
                 None => self.replan.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(due) => {
-                    let gap = due.since(state.real_now());
+                    let gap = state.until(due);
                     self.replan.wait_timeout(state, gap).unwrap_or_else(PoisonError::into_inner).0
                 }
             };
@@ -204,9 +222,20 @@ impl State {
         self.clock.as_ref().map_or(self.sim.now(), |clock| clock.now())
     }
 
+    /// How long the clock's thread may sleep when something is due.
+    fn until(&self, due: Time) -> Duration {
+        match self.patience {
+            None => due.since(self.real_now()),
+            Some(_) => Patience::sleep(due.since(self.sim.now())),
+        }
+    }
+
     fn catch_up(&mut self) {
         let now = self.real_now();
-        self.sim.advance(now);
+        match &mut self.patience {
+            None => self.sim.advance(now),
+            Some(patience) => patience.advance(&mut self.sim, now),
+        }
     }
 
     /// Tells all who wait of the edges; whether there were any.

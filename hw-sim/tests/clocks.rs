@@ -46,6 +46,52 @@ fn an_hour_of_real_time_has_its_samples_to_the_last() {
     assert_eq!(simulator.with(|sim| sim.now()), Time(Duration::from_secs(3600)));
 }
 
+#[test]
+fn a_patient_clock_loses_nothing_to_a_program_that_stands_still() {
+    let nanos = Arc::new(AtomicU64::new(0));
+    let simulator = Simulator::on_clock(&Description::default(), Box::new(Told(Arc::clone(&nanos)))).unwrap();
+    simulator.wait_for_programs();
+    let [mut says, mut hears] = [1, 32].map(|n| Dev(simulator.devices().open(&NodePath::Number(n)).unwrap()));
+    for dev in [&mut says, &mut hears] {
+        dev.buffers(8, 160, policy::IMMEDIATE).unwrap();
+    }
+    // Numbered blocks, each side served once a stretch: 20 ms, or half a second now and then.
+    let (mut said, mut heard) = (1_u8, Vec::new());
+    for turn in 0..2000 {
+        let stretch = if turn % 50 == 49 { 500 } else { 20 };
+        // The clock is looked at meanwhile, as its own thread would.
+        for _ in 0..stretch {
+            nanos.fetch_add(1_000_000, Ordering::Relaxed);
+            simulator.with(|_| ());
+        }
+        while dev_has(&mut hears, Ready::IN) {
+            heard.extend(hears.read(160).unwrap());
+        }
+        while dev_has(&mut says, Ready::OUT) {
+            says.write(&[said; 160]).unwrap();
+            said = said.checked_add(1).unwrap_or(1);
+        }
+    }
+    let first = heard.iter().position(|octet| *octet == 1).unwrap();
+    let blocks: Vec<_> = heard[first..].chunks_exact(160).collect();
+    assert!(blocks.len() > 1900, "only {} blocks", blocks.len());
+    for (number, block) in blocks.iter().enumerate() {
+        assert_eq!(**block, [(number % 255 + 1) as u8; 160], "block {number}");
+    }
+    // Nobody reads any more: it goes on after a second.
+    let before = simulator.with(|sim| sim.now());
+    for _ in 0..3000 {
+        nanos.fetch_add(1_000_000, Ordering::Relaxed);
+        simulator.with(|_| ());
+    }
+    let passed = simulator.with(|sim| sim.now()).since(before);
+    assert!(passed > Duration::from_millis(1900) && passed < Duration::from_millis(2200), "{passed:?}");
+}
+
+fn dev_has(dev: &mut Dev, what: Ready) -> bool {
+    dev.0.ready().unwrap().contains(what)
+}
+
 const FAULTS: &str = "[[span]]\n[[span]]\n[[cable]]\nfrom = 1\nto = 2\n\
     [[fault]]\nkind = \"bit-errors\"\nspan = 2\nrate = 1e-4\nseed = 7\nat = 0.2\nfor = 1\n\
     [[fault]]\nkind = \"drift\"\nspan = 1\nppm = 50\n\

@@ -1,4 +1,4 @@
-//! The sound of SIP peers: sockets that send and keep PCMA, 20 ms a packet, on one paced thread.
+//! The sound of SIP peers: sockets that send and keep PCMA, 20 ms a packet, on one thread.
 
 use crate::{eventually, priority, sound};
 use std::{
@@ -13,6 +13,8 @@ use std::{
 };
 
 const TICK: Duration = Duration::from_millis(20);
+/// How often a phone that keeps the other side's time looks for packets.
+const LOOK: Duration = Duration::from_millis(2);
 /// The static payload type of PCMA (RFC 3551, table 4).
 const PCMA: u8 = 8;
 
@@ -24,6 +26,8 @@ struct Ear {
     playing: Vec<u8>,
     played: usize,
     sequence: u16,
+    /// Packets heard since it last spoke.
+    unanswered: usize,
 }
 
 impl Ear {
@@ -32,10 +36,21 @@ impl Ear {
             return;
         }
         self.remote = Some(from);
+        self.unanswered += 1;
         let number = u16::from_be_bytes([packet[2], packet[3]]);
         let extended = extend(self.last, number);
         self.last = Some(self.last.map_or(extended, |last| last.max(extended)));
         self.heard.insert(extended, packet[12..].to_vec());
+    }
+
+    /// How many packets are due: one a tick, or one for each that was heard.
+    fn due(&mut self, in_step: bool) -> usize {
+        let heard = std::mem::take(&mut self.unanswered);
+        match (self.remote, in_step) {
+            (None, _) => 0,
+            (Some(_), true) => heard,
+            (Some(_), false) => 1,
+        }
     }
 
     /// The next packet; silence where nothing is to be played.
@@ -67,6 +82,7 @@ struct Shared {
     sockets: Vec<UdpSocket>,
     ears: Vec<Mutex<Ear>>,
     stop: AtomicBool,
+    in_step: bool,
 }
 
 /// A set of RTP sockets of SIP peers. Each answers to where its packets come from.
@@ -81,6 +97,16 @@ impl Phones {
     /// # Panics
     /// Where 127.0.0.1 has no free port.
     pub fn open(count: usize) -> Self {
+        Self::start(count, false)
+    }
+
+    /// [`Phones::open`] of phones that keep the other side's time: they say as much as they hear, so that nothing is lost
+    /// where one of them stands still.
+    pub fn in_step(count: usize) -> Self {
+        Self::start(count, true)
+    }
+
+    fn start(count: usize, in_step: bool) -> Self {
         let socket = || {
             let socket = UdpSocket::bind("127.0.0.1:0").expect("127.0.0.1 has a free port");
             socket.set_nonblocking(true).expect("a socket can be non-blocking");
@@ -88,7 +114,7 @@ impl Phones {
         };
         let sockets = std::iter::repeat_with(socket).take(count).collect();
         let ears = std::iter::repeat_with(Mutex::default).take(count).collect();
-        let shared = Arc::new(Shared { sockets, ears, stop: AtomicBool::new(false) });
+        let shared = Arc::new(Shared { sockets, ears, stop: AtomicBool::new(false), in_step });
         let own = Arc::clone(&shared);
         let pacer = Some(std::thread::spawn(move || pace(&own)));
         Self { shared, pacer }
@@ -163,12 +189,12 @@ fn pace(shared: &Shared) {
             while let Ok((count, from)) = socket.recv_from(&mut packet) {
                 ear.hear(&packet[..count], from);
             }
-            if let Some(remote) = ear.remote {
+            for _ in 0..ear.due(shared.in_step) {
                 // A peer that has gone is what some tests are about.
-                let _gone = socket.send_to(&ear.speak(0x1000 + number as u32), remote);
+                let _gone = ear.remote.map(|to| socket.send_to(&ear.speak(0x1000 + number as u32), to));
             }
         }
-        due += TICK;
+        due = if shared.in_step { Instant::now() + LOOK } else { due + TICK };
         while let Some(left) = due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
             std::thread::park_timeout(left);
         }

@@ -57,6 +57,19 @@ pub fn speech_for(which: usize, seconds: usize) -> Vec<u8> {
     speech.iter().cycle().skip(start).take(seconds * 8000).copied().collect()
 }
 
+/// [`speech_for`] in a noisy room: it never pauses, and in pauses Demarc may put blocks in or leave them out.
+pub fn unbroken_for(which: usize, seconds: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_u32 ^ which as u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) as i16 / 64
+    };
+    speech_for(which, seconds)
+        .iter()
+        .map(|octet| alaw((linear(*octet) / 2).saturating_add(noise())))
+        .collect()
+}
+
 /// Writes octets into a file of a directory.
 pub fn file(dir: &Path, name: &str, octets: &[u8]) -> PathBuf {
     let path = dir.join(name);
@@ -73,6 +86,8 @@ pub struct Arrival {
     pub missing: usize,
     /// Octets that arrived between them and were never sent.
     pub added: usize,
+    /// How many octets had arrived when it first went wrong.
+    pub wrong_at: Option<usize>,
 }
 
 impl Arrival {
@@ -88,16 +103,21 @@ const PROBE: usize = 400;
 /// Looks for `sent` in `received`: aligns on its first octets that are not silence, then follows octet by octet and
 /// finds its place again after each loss.
 pub fn arrival(sent: &[u8], received: &[u8]) -> Arrival {
-    let mut result = Arrival { intact: 0, missing: 0, added: 0 };
+    let mut result = Arrival { intact: 0, missing: 0, added: 0, wrong_at: None };
     let (mut at_sent, mut at_received) = (0, 0);
     while at_sent < sent.len() {
         let Some((skip_sent, skip_received)) = realign(&sent[at_sent..], received, at_received) else {
             result.missing += sent.len() - at_sent;
+            result.wrong_at.get_or_insert(at_sent);
             break;
         };
         result.missing += skip_sent;
+        if skip_sent > 0 {
+            result.wrong_at.get_or_insert(at_sent);
+        }
         if result.intact > 0 {
             result.added += skip_received;
+            result.wrong_at.get_or_insert(at_sent);
         }
         at_sent += skip_sent;
         at_received += skip_received;
@@ -186,25 +206,32 @@ mod tests {
     fn a_sound_that_arrives_late_is_whole() {
         let sent = noise(8000);
         let received = [vec![SILENCE; 777], sent.clone(), vec![SILENCE; 50]].concat();
-        assert_eq!(arrival(&sent, &received), Arrival { intact: 8000, missing: 0, added: 0 });
+        assert_eq!(arrival(&sent, &received), Arrival { intact: 8000, missing: 0, added: 0, wrong_at: None });
     }
 
     #[test]
     fn a_lost_block_is_counted() {
         let sent = noise(8000);
         let received = [&[SILENCE; 100], &sent[..1600], &sent[1760..]].concat();
-        assert_eq!(arrival(&sent, &received), Arrival { intact: 7840, missing: 160, added: 0 });
+        assert_eq!(
+            arrival(&sent, &received),
+            Arrival { intact: 7840, missing: 160, added: 0, wrong_at: Some(1600) }
+        );
     }
 
     #[test]
     fn an_inserted_block_is_counted() {
         let sent = noise(8000);
         let received = [&sent[..1600], &[SILENCE; 160], &sent[1600..]].concat();
-        assert_eq!(arrival(&sent, &received), Arrival { intact: 8000, missing: 0, added: 160 });
+        assert_eq!(
+            arrival(&sent, &received),
+            Arrival { intact: 8000, missing: 0, added: 160, wrong_at: Some(1600) }
+        );
     }
 
     #[test]
     fn another_sound_is_missing_altogether() {
-        assert_eq!(arrival(&noise(1000), &[SILENCE; 4000]), Arrival { intact: 0, missing: 1000, added: 0 });
+        let lost = Arrival { intact: 0, missing: 1000, added: 0, wrong_at: Some(0) };
+        assert_eq!(arrival(&noise(1000), &[SILENCE; 4000]), lost);
     }
 }

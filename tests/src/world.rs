@@ -41,6 +41,7 @@ pub struct World {
     /// The port of the SIP trunk `carrier`.
     pub trunk: u16,
     rtp: u16,
+    patient: bool,
 }
 
 impl World {
@@ -50,7 +51,12 @@ impl World {
         let dir =
             tempfile::Builder::new().prefix("demarc-test-").tempdir().expect("temporary files can be made");
         std::fs::create_dir(dir.path().join("dahdi")).expect("it is new");
-        Self { logs: place::logs(test), dir, sip, http, trunk, rtp: place::rtp_ports() }
+        Self { logs: place::logs(test), dir, sip, http, trunk, rtp: place::rtp_ports(), patient: false }
+    }
+
+    /// The same with boards that wait for programs that are late.
+    pub fn patient(self) -> Self {
+        Self { patient: true, ..self }
     }
 
     /// Where the simulated devices are.
@@ -67,6 +73,9 @@ impl World {
     pub fn simulator(&self) -> Process {
         let mut command = priority::command(&place::program("hw-sim"), priority::BOARD);
         command.arg("serve").arg("--mount").arg(self.devices()).arg("--pcap").arg(self.d_channel_capture());
+        if self.patient {
+            command.arg("--patient");
+        }
         let mut process = Process::start("hw-sim", &mut command, &self.logs);
         process.wait("ready", |lines| lines.iter().any(|line| line.contains("ready")).then_some(()));
         process

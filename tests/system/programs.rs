@@ -22,7 +22,7 @@ struct Place {
 }
 
 fn place(test: &str, config: impl FnOnce(&World, &Programs) -> String, routes: &[&str]) -> Place {
-    let world = World::new(test);
+    let world = World::new(test).patient();
     let programs = Programs::start("programs", world.dir.path(), &world.logs);
     let route = |(n, to): (usize, &&str)| format!("[[route]]\nnumber = \"7{n}\"\nto = [{to}]\n");
     let routes: String = routes.iter().enumerate().map(route).collect();
@@ -41,10 +41,10 @@ impl Place {
         std::fs::read(self.world.dir.path().join(format!("{id}.al"))).expect("the exchange recorded")
     }
 
-    /// Lets a second pass in which a program hears and the caller is heard: what was on its way has arrived.
+    /// Lets two seconds pass in which a program hears and the caller is heard: what was on its way has arrived.
     fn hear_out(&self, program: &str) {
         let before = self.programs.heard(program).len();
-        self.programs.wait_heard(program, before + 8000);
+        self.programs.wait_heard(program, before + 16_000);
     }
 
     fn play(&mut self, id: &str, octets: &[u8]) {

@@ -279,7 +279,12 @@ pub(super) struct Receiver {
     /// The place of the block that is being filled, and how much of it is.
     filling: Option<(usize, usize)>,
     overrun: bool,
+    /// Somebody reads: blocks were taken since the last flush, or since it was last given up on.
+    read: bool,
 }
+
+/// Blocks that a program that keeps step leaves unread at most.
+const IN_STEP: usize = 2;
 
 /// What a stretch of reception did to the buffers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -292,7 +297,13 @@ pub(super) struct Put {
 
 impl Receiver {
     pub fn new() -> Receiver {
-        Receiver { buffers: DEFAULT_BUFFERS, full: Slots::new(DEFAULT_BLOCK), filling: None, overrun: false }
+        Receiver {
+            buffers: DEFAULT_BUFFERS,
+            full: Slots::new(DEFAULT_BLOCK),
+            filling: None,
+            overrun: false,
+            read: false,
+        }
     }
 
     pub fn set_shape(&mut self, buffers: usize, block: usize) {
@@ -304,7 +315,17 @@ impl Receiver {
     pub fn flush(&mut self) {
         self.full.clear();
         self.filling = None;
-        self.overrun = false;
+        (self.overrun, self.read) = (false, false);
+    }
+
+    /// Whether somebody who reads is behind.
+    pub fn is_ahead(&self) -> bool {
+        self.read && self.full.len > IN_STEP.min(self.buffers - 1)
+    }
+
+    /// Takes it that nobody reads, until somebody does.
+    pub fn leave_behind(&mut self) {
+        self.read = false;
     }
 
     pub fn has_data(&self) -> bool {
@@ -324,7 +345,7 @@ impl Receiver {
     /// Drops the oldest block.
     pub fn pop(&mut self) {
         self.full.pop();
-        self.overrun = false;
+        (self.overrun, self.read) = (false, true);
     }
 
     /// Takes octets from the line. Where no buffer is free they are dropped, so the oldest are kept.

@@ -19,9 +19,23 @@ def tell(event, **members):
     print(json.dumps({"event": event, **members}), flush=True)
 
 
+class Echo:
+    """What is to be sent back: half a second (of 8 kHz) later, so that either side may stand still for as long unheard."""
+
+    def __init__(self):
+        self.held, self.octets = [], 0
+
+    def due(self, payload):
+        self.octets += len(payload)
+        self.held.append(payload)
+        due = self.held if self.octets >= 8000 else []
+        self.held = [] if due else self.held
+        return due
+
+
 class WebSocket:
     def __init__(self, name, socket, directory):
-        self.name, self.socket = name, socket
+        self.name, self.socket, self.echo = name, socket, Echo()
         self.file = open(os.path.join(directory, name + ".raw"), "wb", buffering=0)
 
     async def play(self, octets):
@@ -43,8 +57,8 @@ class WebSocket:
                 continue
             heard += len(message)
             self.file.write(message)
-            if echoes:
-                await self.socket.send(message)
+            for payload in self.echo.due(message) if echoes else []:
+                await self.socket.send(payload)
         return heard
 
 
@@ -94,7 +108,7 @@ class AudioSocket:
     """A kind in one octet, a length in two, the high one first, and a payload."""
 
     def __init__(self, name, reader, writer, directory):
-        self.name, self.reader, self.writer = name, reader, writer
+        self.name, self.reader, self.writer, self.echo = name, reader, writer, Echo()
         self.file = open(os.path.join(directory, name + ".raw"), "wb", buffering=0)
 
     def send(self, kind, payload=b""):
@@ -123,7 +137,8 @@ class AudioSocket:
                 tell("digit", name=self.name, digit=payload.decode())
             elif kind in (0x10, 0x12):
                 self.file.write(payload)
-                self.send(kind, payload)
+                for due in self.echo.due(payload):
+                    self.send(kind, due)
                 await self.writer.drain()
             else:
                 tell("unknown", name=self.name, kind=kind)

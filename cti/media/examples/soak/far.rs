@@ -24,9 +24,11 @@ const TURN: Duration = Duration::from_millis(20);
 const AHEAD: u64 = 25;
 /// What is on its way when the time is over comes out in this time. All go on talking meanwhile, so that no stream ends.
 const REST: Duration = Duration::from_secs(2);
-/// What is later than this may come when its place was played: of the 60 ms that playout begins with, one block is the one
-/// that is played, and another one has to last until the engine's next tick.
-pub const PHONES_BEAR: Duration = Duration::from_millis(20);
+/// Of what playout begins with, one block is the one that is played, and another one has to last until the engine's next
+/// tick: a packet that is later than the rest may come when its place was played.
+pub fn phones_bear(playout: u64) -> Duration {
+    Duration::from_millis(playout).saturating_sub(2 * TURN)
+}
 /// The far end of a line that is so late may run dry.
 pub const LINES_BEAR: Duration = Duration::from_millis(400);
 /// Faults of one ear that are told one by one; of turns that were late, fifty times as many are.
@@ -153,7 +155,7 @@ fn turns<T>(
 
 /// Tells the telephones' ports, takes the engine's, talks and listens, and tells what was heard.
 #[allow(clippy::print_stdout)] // it talks to the process that started it
-pub fn run(devices: &Path, numbers: &[u16], seconds: u64) -> Result<(), Failure> {
+pub fn run(devices: &Path, numbers: &[u16], seconds: u64, playout: u64) -> Result<(), Failure> {
     let devices = KernelDevices::new(devices);
     let mut lines: Vec<_> = numbers.iter().map(|n| Line::new(*n, &devices)).collect::<Result<_, _>>()?;
     let mut phones: Vec<_> = numbers.iter().map(|n| Phone::new(*n)).collect::<Result<_, _>>()?;
@@ -186,7 +188,7 @@ pub fn run(devices: &Path, numbers: &[u16], seconds: u64) -> Result<(), Failure>
         incomplete: ears().filter(|ear| ear.next < last).count(),
         phones_late_ms: phones_late.as_secs_f64() * 1000.0,
         lines_late_ms: lines_late.as_secs_f64() * 1000.0,
-        in_time: phones_late <= PHONES_BEAR && lines_late <= LINES_BEAR,
+        in_time: phones_late <= phones_bear(playout) && lines_late <= LINES_BEAR,
     };
     println!("{}", serde_json::to_string(&heard)?);
     stdin().lock().read_line(&mut line)?; // closed when all of it was read

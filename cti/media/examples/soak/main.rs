@@ -1,6 +1,6 @@
 //! Sixty calls between two spans and RTP in real time: the engine on device files that `hw-sim` serves, every octet compared.
-//! `cargo run --release -p demarc-media --example soak -- MINUTES [--json]`. It runs as root, or where device files may be
-//! mounted. The exit status is the verdict: 0 good, 1 not good, 3 not valid, as this program was late itself.
+//! `cargo run --release -p demarc-media --example soak -- [MINUTES] [--playout-ms MS] [--json]`. It runs as root, or where device
+//! files may be mounted. The exit status is the verdict: 0 good, 1 not good, 3 not valid, as this program was late itself.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a report is what it is for
 
@@ -42,9 +42,13 @@ fn simulator(directory: &Path, devices: &Path) -> Result<Process, Failure> {
     Ok(process)
 }
 
-fn far_ends(devices: &Path, seconds: u64) -> Result<Process, Failure> {
+fn far_ends(devices: &Path, seconds: u64, playout: u64) -> Result<Process, Failure> {
     let mut command = priority::command(&std::env::current_exe()?, priority::TELEPHONE);
-    command.arg("far-ends").arg(devices).arg(seconds.to_string());
+    command
+        .arg("--far-ends")
+        .arg(devices)
+        .arg(seconds.to_string())
+        .args(["--playout-ms", &playout.to_string()]);
     Ok(Process::start("far-ends", &mut command, &place::logs("soak")))
 }
 
@@ -72,6 +76,8 @@ fn join(engine: &EngineHandle, devices: &Path, phones: &[u16]) -> Result<Vec<u16
 struct Verdict {
     calls: usize,
     seconds: u64,
+    /// What waits before a line at first, ms.
+    playout: u64,
     heard: Heard,
     totals: Totals,
     real_time: bool,
@@ -89,11 +95,11 @@ impl Verdict {
     }
 
     fn print(&self, json: bool) {
-        let Verdict { calls, seconds, heard, totals, real_time } = self;
+        let Verdict { calls, seconds, playout, heard, totals, real_time } = self;
         let legs = &totals.legs;
         if json {
             let verdict = serde_json::json!({
-                "good": self.good(), "valid": self.valid(), "calls": calls, "seconds": seconds,
+                "good": self.good(), "valid": self.valid(), "calls": calls, "seconds": seconds, "playout_ms": playout,
                 "heard": heard, "late_ticks": totals.late_ticks,
                 "latest_tick_ms": totals.worst_delay.as_secs_f64() * 1000.0,
                 "underruns": legs.underruns, "overruns": legs.overruns,
@@ -104,7 +110,7 @@ impl Verdict {
             return;
         }
         println!(
-            "{calls} calls of {seconds} s: {} blocks of 20 ms came as they were said, both ways together",
+            "{calls} calls of {seconds} s, {playout} ms before a line: {} blocks of 20 ms came as they were said, both ways together",
             heard.blocks_heard
         );
         println!(
@@ -126,7 +132,7 @@ impl Verdict {
         println!(
             "this program: telephones up to {:.1} ms late ({} ms are borne), lines' far ends {:.1} ms ({})",
             heard.phones_late_ms,
-            far::PHONES_BEAR.as_millis(),
+            far::phones_bear(*playout).as_millis(),
             heard.lines_late_ms,
             far::LINES_BEAR.as_millis()
         );
@@ -173,14 +179,16 @@ fn watch(engine: &EngineHandle, seconds: u64) -> Result<Totals, Failure> {
     Ok(before)
 }
 
-fn soak(seconds: u64) -> Result<Verdict, Failure> {
+fn soak(seconds: u64, playout: u64) -> Result<Verdict, Failure> {
     let directory = tempfile::tempdir()?;
     let devices = directory.path().join("dahdi");
     let real_time = priority::permitted();
     let mut simulator = simulator(directory.path(), &devices)?;
-    let mut far = far_ends(&devices, seconds)?;
+    let mut far = far_ends(&devices, seconds, playout)?;
     let phones: Vec<u16> = serde_json::from_str(&far.wait_line("["))?;
-    let engine = Engine::spawn(EngineConfig::default(), Box::new(|event| eprintln!("{event:?}")))?;
+    let mut config = EngineConfig::default();
+    config.core.playout_depth = usize::try_from(playout.div_ceil(20))?;
+    let engine = Engine::spawn(config, Box::new(|event| eprintln!("{event:?}")))?;
     let near = join(&engine, &devices, &phones)?;
     far.say(&serde_json::to_string(&near)?);
     far.wait_line("talking");
@@ -189,21 +197,34 @@ fn soak(seconds: u64) -> Result<Verdict, Failure> {
     engine.stop();
     far.finish();
     simulator.stop();
-    Ok(Verdict { calls: near.len(), seconds, heard, totals, real_time })
+    Ok(Verdict { calls: near.len(), seconds, playout, heard, totals, real_time })
+}
+
+/// Calls between two spans and telephones in real time, every octet compared.
+#[derive(clap::Parser)]
+struct Arguments {
+    /// How long
+    #[arg(default_value_t = 10.0)]
+    minutes: f64,
+    /// What waits before a line at first (`[rtp] playout_ms`): more where the machine's host takes processors away
+    #[arg(long, value_name = "MS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(20..=200))]
+    playout_ms: u64,
+    /// One JSON object instead of text
+    #[arg(long)]
+    json: bool,
+    /// The other side of it, which it starts itself: the device files and the seconds
+    #[arg(long, hide = true, num_args = 2)]
+    far_ends: Option<Vec<String>>,
 }
 
 fn main() -> Result<ExitCode, Failure> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [role, devices, seconds] = &arguments[..]
-        && role == "far-ends"
-    {
-        far::run(Path::new(devices), &numbers(), seconds.parse()?)?;
+    let Arguments { minutes, playout_ms, json, far_ends } = clap::Parser::parse();
+    if let Some([devices, seconds]) = far_ends.as_deref() {
+        far::run(Path::new(devices), &numbers(), seconds.parse()?, playout_ms)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let minutes: f64 =
-        arguments.iter().find(|word| !word.starts_with('-')).map_or(Ok(10.0), |word| word.parse())?;
-    let verdict = soak((minutes * 60.0) as u64)?;
-    verdict.print(arguments.iter().any(|word| word == "--json"));
+    let verdict = soak((minutes * 60.0) as u64, playout_ms)?;
+    verdict.print(json);
     Ok(match verdict.good() {
         true => ExitCode::SUCCESS,
         false if verdict.valid() => ExitCode::FAILURE,
