@@ -69,6 +69,8 @@ impl World {
     pub fn build(in_process: bool) -> Result<World, WorldError> {
         let state = tempfile::Builder::new().prefix("demarc-demo-").tempdir()?;
         let simulator = Arc::new(Simulator::real_time(&Description::default())?);
+        // What is shown is Demarc, and not what else the machine has to do.
+        simulator.wait_for_programs();
         let mount = state.path().join("dahdi");
         std::fs::create_dir(&mount)?;
         let mounted = match in_process {
@@ -227,6 +229,7 @@ listen = "{http}"
 listen = ["udp:{sip}", "tcp:{sip}"]
 [rtp]
 ports = "40000-49999"
+playout_ms = 200
 [[span]]
 number = 1
 group = "pstn"
