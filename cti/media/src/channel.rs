@@ -85,8 +85,6 @@ pub(crate) struct Playout {
 const CLOCK_LOST: Duration = Duration::from_millis(400);
 /// Blocks read at most in one tick: more than the driver holds.
 pub(crate) const READS: usize = 64;
-/// How long a block is.
-const BLOCK_LASTS: Duration = Duration::from_millis(20);
 /// A missing packet is given up when no more sound than this is left before it: a tick, and what a tick may be early by.
 const LAST_MOMENT: Duration = Duration::from_millis(25);
 /// Blocks of a prompt that are queued, so that the engine may be late by as much.
@@ -216,7 +214,7 @@ impl ChannelPort {
 
     /// Whether the block that came last has waited for so long that nobody wants to hear it.
     pub fn stale(&self) -> bool {
-        self.turn.age() > BLOCK_LASTS * self.playout.bound as u32
+        self.turn.age() > Duration::from_millis(20) * self.playout.bound as u32
     }
 
     /// A block was read, so one was played.
@@ -244,11 +242,10 @@ impl ChannelPort {
         Duration::from_micros(self.delay as u64 * 125 / 16)
     }
 
-    /// How long what is here lasts. The line has played less than a block since the last one was read, however long ago that
-    /// is: both run on the board's clock, which a simulated board may hold up.
+    /// How long what is here lasts.
     fn left(&self, now: Time) -> Duration {
         let length = Duration::from_micros(self.ahead() as u64 * 125);
-        length.saturating_sub(now.since(self.clock).min(BLOCK_LASTS))
+        length.saturating_sub(now.since(self.clock))
     }
 
     /// Whether to give up a packet that is missing, while `held` later ones wait.
@@ -332,7 +329,7 @@ impl ChannelPort {
 
     fn play_stream(&mut self, now: Time, taps: &mut Taps, stats: &mut LegStats) {
         let depth = self.playout.depth;
-        let long = BLOCK_LASTS * depth as u32;
+        let long = Duration::from_millis(20) * depth as u32;
         let begins =
             self.ahead() >= depth * BLOCK || self.waiting.is_some_and(|since| now.since(since) >= long);
         if self.running && !self.fixed {
