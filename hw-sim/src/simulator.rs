@@ -164,6 +164,7 @@ impl Shared {
     }
 
     /// The state with everything done that real time has brought.
+    #[inline]
     fn up_to_date(&self) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         state.catch_up();
@@ -171,6 +172,7 @@ impl Shared {
     }
 
     /// Tells the pollers what an operation brought, and the clock when it brought an edge nearer.
+    #[inline]
     fn after(&self, mut state: MutexGuard<'_, State>, edge: Option<Time>) {
         // Watchers try again what waited, which can bring edges of other files nearer.
         let edge = if state.tell_edges() { state.next_edge() } else { edge };
@@ -231,7 +233,7 @@ impl State {
     }
 
     fn catch_up(&mut self) {
-        let now = self.real_now();
+        let Some(now) = self.clock.as_ref().map(|clock| clock.now()) else { return };
         match &mut self.patience {
             None => self.sim.advance(now),
             Some(patience) => patience.advance(&mut self.sim, now),
@@ -239,11 +241,16 @@ impl State {
     }
 
     /// Tells all who wait of the edges; whether there were any.
+    #[inline]
     fn tell_edges(&mut self) -> bool {
         if self.wakers.is_empty() && self.watchers.is_empty() {
             self.sim.drop_edges();
             return false;
         }
+        self.tell_waiting()
+    }
+
+    fn tell_waiting(&mut self) -> bool {
         for round in 0..MAX_ROUNDS {
             let files = self.sim.take_edges();
             if files.is_empty() {

@@ -1,5 +1,5 @@
 //! What the simulator costs, as one table: `cargo bench -p hw-sim`. Words after `--` choose among its parts: `virtual`,
-//! `real`, `files`.
+//! `real`, `files`; numbers choose among the sizes of the first two, in spans: `-- virtual 2 64`.
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // A measurement that fails has nothing to go on with.
 
 mod client;
@@ -13,13 +13,18 @@ use std::time::Duration;
 
 fn main() {
     let chosen: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
-    let wanted = |part: &str| chosen.is_empty() || chosen.iter().any(|word| word == part);
+    let mut sizes: Vec<u16> = chosen.iter().filter_map(|word| word.parse().ok()).collect();
+    if sizes.is_empty() {
+        sizes = virtual_time::SIZES.into();
+    }
+    let parts: Vec<&String> = chosen.iter().filter(|word| word.parse::<u16>().is_err()).collect();
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|word| *word == part);
     println!("{}\n", machine());
     if wanted("virtual") {
-        virtual_time::table();
+        virtual_time::table(&sizes);
     }
     if wanted("real") {
-        real_time::table();
+        real_time::table(&sizes);
     }
     if wanted("files") {
         files::table();

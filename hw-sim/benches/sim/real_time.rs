@@ -2,7 +2,7 @@
 
 use crate::client::{BLOCK, open_spans};
 use crate::own_cpu;
-use crate::virtual_time::{self, LOOPED, SIZES, join, sizes};
+use crate::virtual_time::{self, LOOPED, join, sizes};
 use hw_sim::{Description, Simulator, description::Signalling};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const TURNS: u32 = 500;
 const TICK: Duration = Duration::from_millis(20);
 
-pub fn table() {
+pub fn table(sizes: &[u16]) {
     println!(
         "Real time, in this process on one core: CAS channels with sound both ways every 20 ms and a change of bits a second, {} s",
         TURNS / 50
@@ -26,7 +26,7 @@ pub fn table() {
     let core = (0..CpuSet::count()).find(|core| everywhere.is_set(*core) == Ok(true)).unwrap();
     one.set(core).unwrap();
     sched_setaffinity(Pid::from_raw(0), &one).unwrap();
-    for spans in SIZES {
+    for spans in sizes.iter().copied() {
         run(spans);
     }
     sched_setaffinity(Pid::from_raw(0), &everywhere).unwrap();

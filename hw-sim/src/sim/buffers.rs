@@ -11,39 +11,64 @@ const DEFAULT_BLOCK: usize = limits::DEFAULT_BLOCKSIZE as usize;
 const PLACES: usize = limits::MAX_NUM_BUFS as usize + 1;
 
 /// Blocks in order of arrival, in one piece of memory: the lowest free place is used first, so that what a channel touches
-/// again and again is little and stays near.
+/// again and again is little and stays near. `repr(C)`: so that it is, the blocks of the higher places come last.
+#[repr(C)]
 struct Slots {
-    block: usize,
+    octets: Vec<u8>,
     /// Which places are in use, a bit each.
     used: u64,
-    /// The places of the blocks, oldest first, from `first` on and around.
-    order: [u8; PLACES],
-    first: usize,
-    len: usize,
-    sizes: [u16; PLACES],
-    octets: Vec<u8>,
+    block: u32,
+    /// The octets of all blocks together.
+    total: u32,
+    len: u8,
+    oldest: u8,
+    newest: u8,
+    blocks: [Block; PLACES],
+}
+
+/// A block, by its place.
+#[derive(Clone, Copy, Default)]
+struct Block {
+    size: u16,
+    /// The place of the next one.
+    next: u8,
 }
 
 impl Slots {
     fn new(block: usize) -> Slots {
-        Slots { block, used: 0, order: [0; PLACES], first: 0, len: 0, sizes: [0; PLACES], octets: Vec::new() }
+        Slots {
+            octets: Vec::new(),
+            used: 0,
+            block: block as u32,
+            total: 0,
+            len: 0,
+            oldest: 0,
+            newest: 0,
+            blocks: [Block::default(); PLACES],
+        }
     }
 
     fn clear(&mut self) {
-        (self.used, self.first, self.len) = (0, 0, 0);
+        (self.used, self.len, self.total) = (0, 0, 0);
     }
 
     fn set_block(&mut self, block: usize) {
-        self.clear();
-        self.block = block;
-        self.octets = Vec::new();
+        *self = Slots::new(block);
+    }
+
+    fn block(&self) -> usize {
+        self.block as usize
+    }
+
+    fn len(&self) -> usize {
+        self.len.into()
     }
 
     /// A place for a block; whoever asks has seen that there is a buffer for it.
     fn take(&mut self) -> usize {
         let place = self.used.trailing_ones() as usize;
         self.used |= 1 << place;
-        let end = (place + 1) * self.block;
+        let end = (place + 1) * self.block();
         if self.octets.len() < end {
             self.octets.resize(end, 0);
         }
@@ -52,48 +77,54 @@ impl Slots {
 
     /// Room for a block's octets at a place.
     fn at(&mut self, place: usize) -> &mut [u8] {
-        &mut self.octets[place * self.block..][..self.block]
+        let block = self.block();
+        &mut self.octets[place * block..][..block]
     }
 
     /// Queues what was put at a place.
     fn push(&mut self, place: usize, size: usize) {
-        self.sizes[place] = size as u16;
-        self.order[(self.first + self.len) % PLACES] = place as u8;
+        let newest = std::mem::replace(&mut self.newest, place as u8);
+        if self.len == 0 {
+            self.oldest = place as u8;
+        } else {
+            self.blocks[usize::from(newest)].next = place as u8;
+        }
+        self.blocks[place].size = size as u16;
         self.len += 1;
+        self.total += size as u32;
     }
 
-    /// The `n`-th block.
-    fn get(&self, n: usize) -> Option<&[u8]> {
-        let place = (n < self.len).then(|| usize::from(self.order[(self.first + n) % PLACES]))?;
-        Some(&self.octets[place * self.block..][..usize::from(self.sizes[place])])
+    /// The oldest block.
+    fn first(&self) -> Option<&[u8]> {
+        let place = usize::from(self.oldest);
+        let size = self.blocks[place].size.into();
+        (self.len > 0).then(|| &self.octets[place * self.block()..][..size])
     }
 
-    /// The octets of all blocks together.
-    fn total(&self) -> usize {
-        (0..self.len).filter_map(|n| self.get(n)).map(<[u8]>::len).sum()
-    }
-
-    /// Drops the first block.
+    /// Drops the oldest block.
     fn pop(&mut self) {
         if self.len > 0 {
-            self.used &= !(1 << self.order[self.first]);
-            self.first = (self.first + 1) % PLACES;
+            let Block { size, next } = self.blocks[usize::from(self.oldest)];
+            self.used &= !(1 << self.oldest);
+            self.oldest = next;
             self.len -= 1;
+            self.total -= u32::from(size);
         }
     }
 }
 
 /// Blocks on their way to the line.
+#[repr(C)]
 pub(super) struct Transmitter {
     buffers: usize,
     policy: i32,
-    queue: Slots,
-    /// How much of the first block is on the line.
-    sent: usize,
     /// The policy waits for more blocks.
     held: bool,
     /// Something was transmitted and no underrun was told yet.
     sending: bool,
+    /// How much of the first block is on the line.
+    sent: usize,
+    queue: Slots,
 }
 
 /// What a stretch of transmission did to the buffers.
@@ -105,6 +136,17 @@ pub(super) struct Taken {
     pub edge: bool,
     /// The line ran dry, once a transition.
     pub underrun: bool,
+}
+
+impl Taken {
+    /// Both together.
+    pub fn and(self, more: Taken) -> Taken {
+        Taken {
+            octets: self.octets + more.octets,
+            edge: self.edge | more.edge,
+            underrun: self.underrun | more.underrun,
+        }
+    }
 }
 
 impl Transmitter {
@@ -135,7 +177,7 @@ impl Transmitter {
     }
 
     pub fn block(&self) -> usize {
-        self.queue.block
+        self.queue.block()
     }
 
     pub fn buffers(&self) -> usize {
@@ -143,30 +185,31 @@ impl Transmitter {
     }
 
     pub fn has_room(&self) -> bool {
-        self.queue.len < self.buffers
+        self.queue.len() < self.buffers
     }
 
     pub fn is_empty(&self) -> bool {
-        self.queue.len == 0
+        self.queue.len() == 0
     }
 
     /// Whether it makes no difference to one more block how much of the others is on the line by now.
     pub fn is_in_flow(&self) -> bool {
-        self.queue.len > 0 && !self.held && self.queue.len + 1 < self.buffers
+        self.queue.len() > 0 && !self.held && self.queue.len() + 1 < self.buffers
     }
 
     /// Takes a block; there must be room. Octets that a block has no place for are cut off.
     pub fn push(&mut self, block: impl ExactSizeIterator<Item = u8>) {
         let place = self.queue.take();
-        let size = block.len().min(self.queue.block);
+        let size = block.len().min(self.queue.block());
         self.queue.at(place).iter_mut().zip(block).for_each(|(to, octet)| *to = octet);
         self.pushed(place, size);
     }
 
     /// [`Transmitter::push`] of octets as they are.
+    #[inline]
     pub fn push_octets(&mut self, block: &[u8]) {
         let place = self.queue.take();
-        let size = block.len().min(self.queue.block);
+        let size = block.len().min(self.queue.block());
         self.queue.at(place)[..size].copy_from_slice(&block[..size]);
         self.pushed(place, size);
     }
@@ -178,7 +221,7 @@ impl Transmitter {
             policy::HALF_FULL => self.buffers / 2,
             _ => 1,
         };
-        if self.queue.len >= enough {
+        if self.queue.len() >= enough {
             self.held = false;
         }
     }
@@ -201,11 +244,22 @@ impl Transmitter {
     }
 
     /// Fills `line` with the next octets, `idle` where there are none.
+    #[inline]
     pub fn take(&mut self, line: &mut [u8], idle: u8) -> Taken {
-        let mut taken = Taken::default();
-        let mut at = 0;
+        let (octets, edge) = self.take_written(line);
+        let mut underrun = false;
+        if octets < line.len() {
+            line[octets..].fill(idle);
+            underrun = std::mem::take(&mut self.sending);
+        }
+        Taken { octets, edge, underrun }
+    }
+
+    /// Fills `line` as far as there are octets; tells how far, and whether there was an edge.
+    fn take_written(&mut self, line: &mut [u8]) -> (usize, bool) {
+        let (mut at, mut edge) = (0, false);
         while at < line.len() && !self.held {
-            let Some(block) = self.queue.get(0) else { break };
+            let Some(block) = self.queue.first() else { break };
             let left = &block[self.sent..];
             let size = left.len().min(line.len() - at);
             line[at..at + size].copy_from_slice(&left[..size]);
@@ -214,16 +268,10 @@ impl Transmitter {
             self.sent += size;
             self.sending = true;
             if ends {
-                taken.edge |= self.finish_block();
+                edge |= self.finish_block();
             }
         }
-        taken.octets = at;
-        line[at..].fill(idle);
-        if at < line.len() && self.sending {
-            self.sending = false;
-            taken.underrun = true;
-        }
-        taken
+        (at, edge)
     }
 
     /// Transmits `octets` octets of line time in frames, each followed by a flag. `ended` gets the frames that ended, with
@@ -231,7 +279,7 @@ impl Transmitter {
     pub fn take_frames(&mut self, octets: usize, mut ended: impl FnMut(usize, &[u8])) -> bool {
         let (mut edge, mut at) = (false, 0);
         while at < octets && !self.held {
-            let Some(frame) = self.queue.get(0) else { break };
+            let Some(frame) = self.queue.first() else { break };
             let size = (frame.len() + 1 - self.sent).min(octets - at);
             at += size;
             self.sent += size;
@@ -245,7 +293,7 @@ impl Transmitter {
 
     /// Octets of line time until there is something to tell; `None` when nothing is under way.
     pub fn until_edge(&self, frames: bool, underruns: bool) -> Option<usize> {
-        let first = match self.queue.get(0) {
+        let first = match self.queue.first() {
             None => return (underruns && self.sending).then_some(1),
             Some(_) if self.held => return None,
             Some(first) => first.len(),
@@ -253,7 +301,7 @@ impl Transmitter {
         if frames || !self.has_room() {
             return Some(first + usize::from(frames) - self.sent);
         }
-        Some(self.queue.total() - self.sent)
+        Some(self.queue.total as usize - self.sent)
     }
 
     /// Drops the first block; tells whether that is an edge.
@@ -261,10 +309,10 @@ impl Transmitter {
         let was_full = !self.has_room();
         self.queue.pop();
         self.sent = 0;
-        if self.queue.len == 0 {
+        if self.queue.len() == 0 {
             self.held = self.waits_when_empty();
         }
-        was_full || self.queue.len == 0
+        was_full || self.queue.len() == 0
     }
 
     fn waits_when_empty(&self) -> bool {
@@ -273,14 +321,15 @@ impl Transmitter {
 }
 
 /// Blocks that came from the line.
+#[repr(C)]
 pub(super) struct Receiver {
     buffers: usize,
-    full: Slots,
     /// The place of the block that is being filled, and how much of it is.
     filling: Option<(usize, usize)>,
     overrun: bool,
     /// Somebody reads: blocks were taken since the last flush, or since it was last given up on.
     read: bool,
+    full: Slots,
 }
 
 /// Blocks that a program that keeps step leaves unread at most.
@@ -320,7 +369,7 @@ impl Receiver {
 
     /// Whether somebody who reads is behind.
     pub fn is_ahead(&self) -> bool {
-        self.read && self.full.len > IN_STEP.min(self.buffers - 1)
+        self.read && self.full.len() > IN_STEP.min(self.buffers - 1)
     }
 
     /// Takes it that nobody reads, until somebody does.
@@ -329,17 +378,17 @@ impl Receiver {
     }
 
     pub fn has_data(&self) -> bool {
-        self.full.len > 0
+        self.full.len() > 0
     }
 
     /// Whether what comes is dropped.
     pub fn is_full(&self) -> bool {
-        self.full.len >= self.buffers
+        self.full.len() >= self.buffers
     }
 
     /// The oldest block; it is there until [`Receiver::pop`].
     pub fn first(&self) -> Option<&[u8]> {
-        self.full.get(0)
+        self.full.first()
     }
 
     /// Drops the oldest block.
@@ -348,32 +397,41 @@ impl Receiver {
         (self.overrun, self.read) = (false, true);
     }
 
-    /// Takes octets from the line. Where no buffer is free they are dropped, so the oldest are kept.
+    /// Takes octets from the line, see [`Receiver::fill`].
     pub fn put(&mut self, mut line: &[u8]) -> Put {
-        let mut put = Put::default();
-        while !line.is_empty() {
-            if self.is_full() {
-                put.overrun |= !self.overrun;
-                self.overrun = true;
-                break;
-            }
+        self.fill(line.len(), |room| {
+            let (now, later) = line.split_at(room.len());
+            room.copy_from_slice(now);
+            line = later;
+        })
+    }
+
+    /// Takes so many octets from the line, which `give` gives piece by piece. Where no buffer is free they are dropped, so
+    /// the oldest are kept.
+    pub fn fill(&mut self, octets: usize, mut give: impl FnMut(&mut [u8])) -> Put {
+        let (mut put, mut left) = (Put::default(), octets);
+        while left > 0 && !self.is_full() {
             let (place, filled) = self.filling.unwrap_or_else(|| (self.full.take(), 0));
             let room = &mut self.full.at(place)[filled..];
-            let size = line.len().min(room.len());
-            room[..size].copy_from_slice(&line[..size]);
-            line = &line[size..];
+            let size = left.min(room.len());
+            give(&mut room[..size]);
+            left -= size;
             self.filling = Some((place, filled + size));
-            if filled + size == self.full.block {
-                self.full.push(place, self.full.block);
+            if filled + size == self.full.block() {
+                self.full.push(place, self.full.block());
                 (self.filling, put.edge) = (None, true);
             }
+        }
+        if left > 0 {
+            put.overrun = !std::mem::replace(&mut self.overrun, true);
+            give(&mut vec![0; left]);
         }
         put
     }
 
     /// Takes a frame; `false` when there is no buffer. One that would fill its buffer is lost without a word (measured).
     pub fn put_frame(&mut self, frame: &[u8]) -> bool {
-        if frame.len() >= self.full.block {
+        if frame.len() >= self.full.block() {
             return true;
         }
         let fits = !self.is_full();
@@ -388,7 +446,7 @@ impl Receiver {
     /// Octets until the next block is complete, or, with `overruns`, until the first is dropped.
     pub fn until_edge(&self, overruns: bool) -> Option<usize> {
         if !self.is_full() {
-            return Some(self.full.block - self.filling.map_or(0, |(_, filled)| filled));
+            return Some(self.full.block() - self.filling.map_or(0, |(_, filled)| filled));
         }
         (overruns && !self.overrun).then_some(1)
     }

@@ -21,6 +21,11 @@ impl Edges {
         }
     }
 
+    /// How many there are at most: some may be in it more than once.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn remove(&mut self, file: FileId) {
         self.0.retain(|known| *known != file);
     }

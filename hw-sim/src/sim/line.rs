@@ -1,6 +1,7 @@
 //! What happens on a cable between two channels, and on a channel without one, while the clock goes on.
 
-use super::buffers::Put;
+use super::agenda::earlier;
+use super::buffers::{Put, Taken};
 use super::channel::{CHUNK, Channel, Mode, OnCable, Open, closed_idle};
 use super::edges::Edges;
 use super::span::Span;
@@ -24,8 +25,6 @@ pub(super) struct Findings<'a> {
     pub frames: Option<&'a mut Vec<TapFrame>>,
     /// What is on the channels that are listened to.
     pub records: Option<&'a mut Vec<Record>>,
-    /// What the two ends of a line send.
-    pub scratch: &'a mut [Sent; 2],
     /// Where there are any.
     pub faults: Option<&'a mut Faults>,
     /// Whether anybody wants the frames.
@@ -72,25 +71,29 @@ pub(super) fn run_pair(
     a: &mut Channel,
     b: &mut Channel,
     spans: &[Span],
-    tick: u64,
-    until: u64,
+    (tick, until): (u64, u64),
+    [from_a, from_b]: &mut [Sent; 2],
     to: &mut Findings,
 ) {
     let (a_hears, b_hears) = (hears(a, Some(b), spans), hears(b, Some(a), spans));
-    let [mut from_a, mut from_b] = std::mem::take(to.scratch);
+    let others = (a_hears, b_hears) == (Hears::Other, Hears::Other) && to.faults.is_none();
     let mut at = tick;
     while at < until {
         record_signals(a, at, to);
         record_signals(b, at, to);
         let due = wire::due(a, Some(b), spans, at);
         let ticks = stretch(at, until, due);
-        transmit(a, at, ticks, &mut from_a, to);
-        transmit(b, at, ticks, &mut from_b, to);
-        tap(a, spans, &from_a, to);
-        tap(b, spans, &from_b, to);
-        let sounds = (a.sound_from(Some(b), spans), b.sound_from(Some(a), spans));
-        receive(a, (a_hears, sounds.0), &from_a, &from_b, (at, ticks), to);
-        receive(b, (b_hears, sounds.1), &from_b, &from_a, (at, ticks), to);
+        if others && is_plain(a, b, spans) && is_plain(b, a, spans) {
+            exchange(a, b, ticks as usize * CHUNK, to);
+        } else {
+            transmit(a, at, ticks, from_a, to);
+            transmit(b, at, ticks, from_b, to);
+            tap(a, spans, from_a, to);
+            tap(b, spans, from_b, to);
+            let sounds = (a.sound_from(Some(b), spans), b.sound_from(Some(a), spans));
+            receive(a, (a_hears, sounds.0), from_a, from_b, (at, ticks), to);
+            receive(b, (b_hears, sounds.1), from_b, from_a, (at, ticks), to);
+        }
         at += ticks;
         if due.is_some_and(|due| due <= at) {
             wire::run(a, Some(b), spans, at, to.edges);
@@ -98,7 +101,37 @@ pub(super) fn run_pair(
         record_signals(a, at, to);
         record_signals(b, at, to);
     }
-    *to.scratch = [from_a, from_b];
+}
+
+/// Whether a channel hears what the other end's program writes, octet for octet, and nobody else wants it.
+fn is_plain(channel: &Channel, other: &Channel, spans: &[Span]) -> bool {
+    let speaks = other.open.as_ref().is_none_or(|open| open.voice.sounds());
+    !speaks && channel.hears_plainly(channel.sound_from(Some(other), spans))
+}
+
+/// Carries so many octets between two channels where nothing is done to them on the way: from the buffers of one into
+/// those of the other.
+fn exchange(a: &mut Channel, b: &mut Channel, octets: usize, to: &mut Findings) {
+    let (Some(open_a), Some(open_b)) = (&mut a.open, &mut b.open) else { return };
+    let (taken_a, put_b) = carry(open_a, open_b, &mut b.on_cable, octets);
+    let (taken_b, put_a) = carry(open_b, open_a, &mut a.on_cable, octets);
+    for (open, taken, put) in [(open_a, taken_a, put_a), (open_b, taken_b, put_b)] {
+        tell_taken(open, taken, to);
+        tell_put(open, put, to);
+    }
+}
+
+/// One way of [`exchange`]: what was on the cable arrives, and the last chunk stays there.
+fn carry(from: &mut Open, to: &mut Open, on_cable: &mut [u8; CHUNK], octets: usize) -> (Taken, Put) {
+    let (idle, mut taken, mut arrives) = (from.idle(), Taken::default(), &on_cable[..]);
+    let put = to.rx.fill(octets, |room| {
+        let (cabled, room) = room.split_at_mut(arrives.len().min(room.len()));
+        let (now, later) = arrives.split_at(cabled.len());
+        cabled.copy_from_slice(now);
+        arrives = later;
+        taken = taken.and(from.tx.take(room, idle));
+    });
+    (taken.and(from.tx.take(on_cable, idle)), put)
 }
 
 /// Runs a channel that has no other end.
@@ -170,10 +203,16 @@ fn transmit(channel: &mut Channel, tick: u64, ticks: u64, sent: &mut Sent, to: &
         sent.octets[own..own.max(octets)].fill(idle);
         faults.stage.to_line(span, tick, &mut sent.octets[..own.max(octets)], octets);
     }
-    if written.underrun && open.buffer_events {
+    tell_taken(open, written, to);
+}
+
+/// Tells the program what transmission did to its buffers.
+fn tell_taken(open: &mut Open, taken: Taken, to: &mut Findings) {
+    let underrun = taken.underrun && open.buffer_events;
+    if underrun {
         open.event(event::WRITE_UNDERRUN);
     }
-    if written.edge || (written.underrun && open.buffer_events) {
+    if taken.edge || underrun {
         to.edges.insert(open.file);
     }
 }
@@ -198,13 +237,6 @@ fn receive(
 ) {
     let source = if hears == Hears::Itself { own } else { other };
     let octets = ticks as usize * CHUNK;
-    if hears == Hears::Other
-        && source.mode == Mode::Octets
-        && channel.hears_plainly(sound)
-        && to.faults.is_none()
-    {
-        return receive_plainly(channel, &source.octets[..octets], to);
-    }
     let mut line = [0; STRETCH_OCTETS + CHUNK];
     line[..CHUNK].copy_from_slice(&channel.on_cable);
     line[CHUNK..CHUNK + octets].copy_from_slice(&source.octets[..octets]);
@@ -239,23 +271,14 @@ fn receive(
     }
 }
 
-/// Gives a channel what came where nothing is done to it on the way.
-fn receive_plainly(channel: &mut Channel, octets: &[u8], to: &mut Findings) {
-    let Some((open, (first, last))) = channel.open.as_mut().zip(octets.split_last_chunk()) else { return };
-    let puts = [open.rx.put(&std::mem::replace(&mut channel.on_cable, *last)), open.rx.put(first)];
-    take_up(open, puts, to);
-}
-
 /// Tells the program what reception did to its buffers.
-fn take_up(open: &mut Open, puts: impl IntoIterator<Item = Put>, to: &mut Findings) {
-    for put in puts {
-        let overrun = put.overrun && open.buffer_events;
-        if overrun {
-            open.event(event::READ_OVERRUN);
-        }
-        if put.edge || overrun {
-            to.edges.insert(open.file);
-        }
+fn tell_put(open: &mut Open, put: Put, to: &mut Findings) {
+    let overrun = put.overrun && open.buffer_events;
+    if overrun {
+        open.event(event::READ_OVERRUN);
+    }
+    if put.edge || overrun {
+        to.edges.insert(open.file);
     }
 }
 
@@ -273,7 +296,7 @@ fn receive_octets(channel: &mut Channel, tick: u64, line: &mut [u8], to: &mut Fi
         apply(&gains.rxgain, line);
     }
     let put = open.rx.put(line);
-    take_up(open, [put], to);
+    tell_put(open, put, to);
 }
 
 /// Puts a frame on the cable towards a channel, as the faults let it; it is there by `tick`.
@@ -415,5 +438,5 @@ pub(super) fn next_edge(channel: &Channel, spans: &[Span], tick: u64, drifts: bo
         let receives = channel.span.and_then(|index| spans.get(index)).is_none_or(Span::receives);
         open.rx.until_edge(open.buffer_events).filter(|_| receives).map(ticks)
     };
-    tx.into_iter().chain(rx).min()
+    earlier(tx, rx)
 }

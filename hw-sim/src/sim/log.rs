@@ -69,6 +69,7 @@ impl Sim {
         }
     }
 
+    #[inline]
     pub(super) fn log_transfer(
         &mut self,
         what: &str,
@@ -76,6 +77,12 @@ impl Sim {
         result: Result<usize, Errno>,
         octets: &[u8],
     ) {
+        if self.log.is_some() {
+            self.log_octets(what, file, result, octets);
+        }
+    }
+
+    fn log_octets(&mut self, what: &str, file: FileId, result: Result<usize, Errno>, octets: &[u8]) {
         self.log_line(|| match result {
             Ok(size) => {
                 let digest = digest(octets.get(..size).unwrap_or(octets));

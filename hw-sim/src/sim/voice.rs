@@ -30,16 +30,17 @@ enum Then {
     Nothing,
 }
 
-/// See the module.
+/// See the module. In the order of [`super::Channel`].
 #[derive(Default)]
+#[repr(C)]
 pub(super) struct Voice {
-    pub zone: Option<Arc<Zone>>,
-    playing: Option<Playing>,
-    digits: VecDeque<u8>,
-    kind: Option<Digits>,
-    pub dialling: bool,
+    playing: Option<Box<Playing>>,
     /// The tick when dialling ended.
     dialled_at: Option<u64>,
+    pub dialling: bool,
+    kind: Option<Digits>,
+    pub zone: Option<Arc<Zone>>,
+    digits: VecDeque<u8>,
 }
 
 impl Voice {
@@ -57,7 +58,8 @@ impl Voice {
     }
 
     fn play(&mut self, step: &Step, then: Then) {
-        self.playing = Some(Playing { oscillators: Oscillators::new(step), left: step.samples.max(1), then });
+        let playing = Playing { oscillators: Oscillators::new(step), left: step.samples.max(1), then };
+        self.playing = Some(Box::new(playing));
     }
 
     fn play_part(&mut self, index: usize) {
