@@ -2,7 +2,8 @@
 //! another one, so that no telephone waits for the board.
 //!
 //! Each has its turn every 20 ms, the turns evenly over time. How late each turn was is measured: what the engine cannot bear
-//! is no fault of its own.
+//! is no fault of its own. With boards that wait for programs that are late, telephones keep the boards' time, and only what
+//! was heard counts.
 
 use crate::ear::{Ear, block, packet};
 use demarc_board::{BearerChannel, KernelDevices, Received, Sent};
@@ -14,6 +15,7 @@ use std::{
     io::{BufRead, stdin},
     net::{Ipv4Addr, SocketAddr, UdpSocket},
     path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -51,6 +53,32 @@ pub struct Heard {
     pub lines_late_ms: f64,
     /// Whether both were in time for the engine.
     pub in_time: bool,
+    /// How long it took until all was heard.
+    pub seconds: f64,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy)]
+pub struct Task {
+    /// How long each talks, on the boards' clock.
+    pub seconds: u64,
+    /// What waits before a line at first, ms.
+    pub playout: u64,
+    /// The boards wait for programs that are late.
+    pub patient: bool,
+}
+
+impl Task {
+    /// Blocks that count.
+    fn last(&self) -> u64 {
+        self.seconds * 50
+    }
+}
+
+/// One far end.
+trait End {
+    fn turn(&mut self, turn: u64, task: Task) -> Result<(), Failure>;
+    fn ear(&self) -> &Ear;
 }
 
 /// The two sources of a channel's call: what its line says, and what its telephone says.
@@ -63,6 +91,7 @@ struct Line {
     channel: BearerChannel,
     source: u64,
     said: u64,
+    came: u64,
     ear: Ear,
 }
 
@@ -70,18 +99,33 @@ impl Line {
     fn new(number: u16, devices: &KernelDevices) -> Result<Line, Failure> {
         let far = ChannelNo::new(number + 31).ok_or("no such channel")?;
         let [source, phone] = sources(number);
-        Ok(Line { channel: BearerChannel::open(devices, far)?, source, said: 0, ear: Ear::new(phone) })
+        Ok(Line {
+            channel: BearerChannel::open(devices, far)?,
+            source,
+            said: 0,
+            came: 0,
+            ear: Ear::new(phone),
+        })
     }
+}
 
-    fn turn(&mut self, turn: u64, last: u64) -> Result<(), Failure> {
-        while self.said < turn + AHEAD && self.channel.write(&block(self.source, self.said))? == Sent::Taken {
+impl End for Line {
+    fn turn(&mut self, turn: u64, task: Task) -> Result<(), Failure> {
+        while self.said < self.came + AHEAD
+            && self.channel.write(&block(self.source, self.said))? == Sent::Taken
+        {
             self.said += 1;
         }
         let mut heard = [0; BLOCK];
         while let Received::Block(BLOCK) = self.channel.read(&mut heard)? {
-            hear(&mut self.ear, &heard, turn, last);
+            self.came += 1;
+            hear(&mut self.ear, &heard, turn, task.last());
         }
         Ok(())
+    }
+
+    fn ear(&self) -> &Ear {
+        &self.ear
     }
 }
 
@@ -89,6 +133,8 @@ struct Phone {
     socket: UdpSocket,
     to: SocketAddr,
     source: u64,
+    said: u64,
+    came: u64,
     ear: Ear,
 }
 
@@ -97,18 +143,30 @@ impl Phone {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.set_nonblocking(true)?;
         let [line, source] = sources(number);
-        Ok(Phone { to: socket.local_addr()?, socket, source, ear: Ear::new(line) })
+        let to = socket.local_addr()?;
+        Ok(Phone { to, socket, source, said: 0, came: 0, ear: Ear::new(line) })
     }
+}
 
-    fn turn(&mut self, turn: u64, last: u64) -> Result<(), Failure> {
-        self.socket.send_to(&packet(self.source, turn), self.to)?;
+impl End for Phone {
+    fn turn(&mut self, turn: u64, task: Task) -> Result<(), Failure> {
+        let due = if task.patient { self.came } else { turn + 1 };
+        while self.said < due {
+            self.socket.send_to(&packet(self.source, self.said), self.to)?;
+            self.said += 1;
+        }
         let mut datagram = [0; 12 + BLOCK];
         while let Ok(length) = self.socket.recv(&mut datagram) {
             if length == datagram.len() {
-                hear(&mut self.ear, datagram[12..].try_into()?, turn, last);
+                self.came += 1;
+                hear(&mut self.ear, datagram[12..].try_into()?, turn, task.last());
             }
         }
         Ok(())
+    }
+
+    fn ear(&self) -> &Ear {
+        &self.ear
     }
 }
 
@@ -126,22 +184,26 @@ fn hear(ear: &mut Ear, octets: &[u8; BLOCK], turn: u64, last: u64) {
     }
 }
 
-/// Lets each have its turn, so many times; the latest that one was over.
+/// Lets each have its turn until all of both kinds have heard what counts, and for the rest; the latest that one was over,
+/// and when these had heard all. Whoever has not after twice the time never will.
 #[allow(clippy::print_stderr)] // it goes to a file
-fn turns<T>(
+fn turns<T: End>(
     what: &str,
     ends: &mut [T],
     start: Instant,
-    count: u64,
-    mut turn: impl FnMut(&mut T, u64) -> Result<(), Failure>,
-) -> Result<Duration, Failure> {
-    let (mut late, mut told) = (Duration::ZERO, 0);
-    for number in 0..count {
+    task: Task,
+    kinds: &AtomicUsize,
+) -> Result<(Duration, Duration), Failure> {
+    let (mut late, mut told, mut heard) = (Duration::ZERO, 0, None);
+    let rest = REST.as_secs() * 50;
+    let most = if task.patient { 2 * task.last() } else { task.last() };
+    let mut end = None;
+    for number in 0..most + rest {
         let mut latest = Duration::ZERO;
         for place in 0..ends.len() {
             let due = start + TURN * number as u32 + TURN * place as u32 / ends.len() as u32;
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            turn(&mut ends[place], number)?;
+            ends[place].turn(number, task)?;
             latest = latest.max(due.elapsed());
         }
         if latest >= NOTABLE && told < 50 * TOLD {
@@ -149,13 +211,20 @@ fn turns<T>(
             told += 1;
         }
         late = late.max(latest);
+        if heard.is_none() && ends.iter().all(|end| end.ear().next >= task.last()) {
+            heard = Some(start.elapsed());
+            kinds.fetch_add(1, Ordering::Relaxed);
+        }
+        if kinds.load(Ordering::Relaxed) == 2 && *end.get_or_insert(number + rest) <= number {
+            break;
+        }
     }
-    Ok(late)
+    Ok((late, heard.unwrap_or_else(|| start.elapsed())))
 }
 
 /// Tells the telephones' ports, takes the engine's, talks and listens, and tells what was heard.
 #[allow(clippy::print_stdout)] // it talks to the process that started it
-pub fn run(devices: &Path, numbers: &[u16], seconds: u64, playout: u64) -> Result<(), Failure> {
+pub fn run(devices: &Path, numbers: &[u16], task: Task) -> Result<(), Failure> {
     let devices = KernelDevices::new(devices);
     let mut lines: Vec<_> = numbers.iter().map(|n| Line::new(*n, &devices)).collect::<Result<_, _>>()?;
     let mut phones: Vec<_> = numbers.iter().map(|n| Phone::new(*n)).collect::<Result<_, _>>()?;
@@ -167,28 +236,26 @@ pub fn run(devices: &Path, numbers: &[u16], seconds: u64, playout: u64) -> Resul
     phones.iter_mut().zip(near).for_each(|(phone, port)| phone.to.set_port(port));
     for line in &mut lines {
         line.channel.flush()?;
-        line.turn(0, 0)?;
+        line.turn(0, task)?;
     }
     println!("talking");
-    let (start, last) = (Instant::now(), seconds * 50);
-    let all = last + REST.as_secs() * 50;
-    let (phones_late, lines_late) = std::thread::scope(|scope| {
-        let lines = scope
-            .spawn(|| turns("lines", &mut lines, start, all, |line: &mut Line, turn| line.turn(turn, last)));
-        let phones =
-            turns("telephones", &mut phones, start, all, |phone: &mut Phone, turn| phone.turn(turn, last));
+    let (start, kinds) = (Instant::now(), AtomicUsize::new(0));
+    let (phones_end, lines_end) = std::thread::scope(|scope| {
+        let lines = scope.spawn(|| turns("lines", &mut lines, start, task, &kinds));
+        let phones = turns("telephones", &mut phones, start, task, &kinds);
         (phones, lines.join().unwrap_or_else(|_| Err("the lines' thread panicked".into())))
     });
-    let (phones_late, lines_late) = (phones_late?, lines_late?);
-    let ears = || lines.iter().map(|line| &line.ear).chain(phones.iter().map(|phone| &phone.ear));
+    let ((phones_late, phones_took), (lines_late, lines_took)) = (phones_end?, lines_end?);
+    let ears = || lines.iter().map(End::ear).chain(phones.iter().map(End::ear));
     let heard = Heard {
         blocks_heard: ears().map(|ear| ear.heard).sum(),
         blocks_lost: ears().map(|ear| ear.lost).sum(),
         blocks_strange: ears().map(|ear| ear.strange).sum(),
-        incomplete: ears().filter(|ear| ear.next < last).count(),
+        incomplete: ears().filter(|ear| ear.next < task.last()).count(),
         phones_late_ms: phones_late.as_secs_f64() * 1000.0,
         lines_late_ms: lines_late.as_secs_f64() * 1000.0,
-        in_time: phones_late <= phones_bear(playout) && lines_late <= LINES_BEAR,
+        in_time: task.patient || phones_late <= phones_bear(task.playout) && lines_late <= LINES_BEAR,
+        seconds: phones_took.max(lines_took).as_secs_f64(),
     };
     println!("{}", serde_json::to_string(&heard)?);
     stdin().lock().read_line(&mut line)?; // closed when all of it was read

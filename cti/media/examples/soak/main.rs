@@ -1,6 +1,6 @@
 //! Sixty calls between two spans and RTP in real time: the engine on device files that `hw-sim` serves, every octet compared.
-//! `cargo run --release -p demarc-media --example soak -- [MINUTES] [--playout-ms MS] [--json]`. It runs as root, or where device
-//! files may be mounted. The exit status is the verdict: 0 good, 1 not good, 3 not valid, as this program was late itself.
+//! `cargo run --release -p demarc-media --example soak -- [MINUTES] [--playout-ms MS] [--patient] [--json]`. It runs as root, or
+//! where device files may be mounted. The exit status is the verdict: 0 good, 1 not good, 3 not valid, as this program was late itself.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a report is what it is for
 
@@ -12,7 +12,7 @@ use demarc_board::{BearerChannel, KernelDevices};
 use demarc_media::{Codec, Engine, EngineConfig, EngineHandle, RtpPorts, RtpRemote, Totals};
 use demarc_model::{ChannelNo, LegId, MediaCommand};
 use demarc_tests::{place, priority, process::Process};
-use far::{Failure, Heard};
+use far::{Failure, Heard, Task};
 use std::{
     net::Ipv4Addr,
     path::Path,
@@ -31,24 +31,22 @@ fn numbers() -> Vec<u16> {
     (1..=31).chain(63..=93).filter(|number| number % 62 != 16).collect()
 }
 
-fn simulator(directory: &Path, devices: &Path) -> Result<Process, Failure> {
+fn simulator(directory: &Path, devices: &Path, task: Task) -> Result<Process, Failure> {
     let boards = directory.join("boards.toml");
     std::fs::create_dir(devices)?;
     std::fs::write(&boards, BOARDS)?;
     let mut command = priority::command(&place::program("hw-sim"), priority::BOARD);
     command.arg("serve").arg("--mount").arg(devices).arg("--config").arg(&boards);
+    command.args(task.patient.then_some("--patient"));
     let mut process = Process::start("hw-sim", &mut command, &place::logs("soak"));
     process.wait_line("ready");
     Ok(process)
 }
 
-fn far_ends(devices: &Path, seconds: u64, playout: u64) -> Result<Process, Failure> {
+fn far_ends(devices: &Path, task: Task) -> Result<Process, Failure> {
     let mut command = priority::command(&std::env::current_exe()?, priority::TELEPHONE);
-    command
-        .arg("--far-ends")
-        .arg(devices)
-        .arg(seconds.to_string())
-        .args(["--playout-ms", &playout.to_string()]);
+    command.arg("--far-ends").arg(devices).arg(task.seconds.to_string());
+    command.args(["--playout-ms", &task.playout.to_string()]).args(task.patient.then_some("--patient"));
     Ok(Process::start("far-ends", &mut command, &place::logs("soak")))
 }
 
@@ -75,9 +73,7 @@ fn join(engine: &EngineHandle, devices: &Path, phones: &[u16]) -> Result<Vec<u16
 /// What was wrong in all calls.
 struct Verdict {
     calls: usize,
-    seconds: u64,
-    /// What waits before a line at first, ms.
-    playout: u64,
+    task: Task,
     heard: Heard,
     totals: Totals,
     real_time: bool,
@@ -95,11 +91,12 @@ impl Verdict {
     }
 
     fn print(&self, json: bool) {
-        let Verdict { calls, seconds, playout, heard, totals, real_time } = self;
+        let Verdict { calls, task: Task { seconds, playout, patient }, heard, totals, real_time } = self;
         let legs = &totals.legs;
         if json {
             let verdict = serde_json::json!({
                 "good": self.good(), "valid": self.valid(), "calls": calls, "seconds": seconds, "playout_ms": playout,
+                "boards_wait": patient,
                 "heard": heard, "late_ticks": totals.late_ticks,
                 "latest_tick_ms": totals.worst_delay.as_secs_f64() * 1000.0,
                 "underruns": legs.underruns, "overruns": legs.overruns,
@@ -136,6 +133,12 @@ impl Verdict {
             heard.lines_late_ms,
             far::LINES_BEAR.as_millis()
         );
+        if *patient {
+            let waited = heard.seconds - *seconds as f64;
+            println!(
+                "the boards waited for programs that were late, {waited:.1} s in all; telephones kept their time"
+            );
+        }
         println!("{}", self.priorities());
         println!("{}", self.word());
     }
@@ -179,25 +182,25 @@ fn watch(engine: &EngineHandle, seconds: u64) -> Result<Totals, Failure> {
     Ok(before)
 }
 
-fn soak(seconds: u64, playout: u64) -> Result<Verdict, Failure> {
+fn soak(task: Task) -> Result<Verdict, Failure> {
     let directory = tempfile::tempdir()?;
     let devices = directory.path().join("dahdi");
     let real_time = priority::permitted();
-    let mut simulator = simulator(directory.path(), &devices)?;
-    let mut far = far_ends(&devices, seconds, playout)?;
+    let mut simulator = simulator(directory.path(), &devices, task)?;
+    let mut far = far_ends(&devices, task)?;
     let phones: Vec<u16> = serde_json::from_str(&far.wait_line("["))?;
     let mut config = EngineConfig::default();
-    config.core.playout_depth = usize::try_from(playout.div_ceil(20))?;
+    config.core.playout_depth = usize::try_from(task.playout.div_ceil(20))?;
     let engine = Engine::spawn(config, Box::new(|event| eprintln!("{event:?}")))?;
     let near = join(&engine, &devices, &phones)?;
     far.say(&serde_json::to_string(&near)?);
     far.wait_line("talking");
-    let totals = watch(&engine, seconds + 1)?; // nothing has ended yet that could run dry
+    let totals = watch(&engine, task.seconds + 1)?; // nothing has ended yet that could run dry
     let heard = serde_json::from_str(&far.wait_line("{"))?;
     engine.stop();
     far.finish();
     simulator.stop();
-    Ok(Verdict { calls: near.len(), seconds, playout, heard, totals, real_time })
+    Ok(Verdict { calls: near.len(), task, heard, totals, real_time })
 }
 
 /// Calls between two spans and telephones in real time, every octet compared.
@@ -209,6 +212,10 @@ struct Arguments {
     /// What waits before a line at first (`[rtp] playout_ms`): more where the machine's host takes processors away
     #[arg(long, value_name = "MS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(20..=200))]
     playout_ms: u64,
+    /// Boards that wait for programs that are late, and telephones that keep their time: for a machine whose host takes
+    /// processors away
+    #[arg(long)]
+    patient: bool,
     /// One JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -218,12 +225,13 @@ struct Arguments {
 }
 
 fn main() -> Result<ExitCode, Failure> {
-    let Arguments { minutes, playout_ms, json, far_ends } = clap::Parser::parse();
+    let Arguments { minutes, playout_ms: playout, patient, json, far_ends } = clap::Parser::parse();
     if let Some([devices, seconds]) = far_ends.as_deref() {
-        far::run(Path::new(devices), &numbers(), seconds.parse()?, playout_ms)?;
+        let task = Task { seconds: seconds.parse()?, playout, patient };
+        far::run(Path::new(devices), &numbers(), task)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let verdict = soak((minutes * 60.0) as u64, playout_ms)?;
+    let verdict = soak(Task { seconds: (minutes * 60.0) as u64, playout, patient })?;
     verdict.print(json);
     Ok(match verdict.good() {
         true => ExitCode::SUCCESS,
