@@ -279,15 +279,12 @@ fn attach(dir: &Path, device: &Device) -> Result<(), MountError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Description;
+    use crate::fuse::server::tests::default_boards;
     use nix::poll::{PollFd, PollFlags, poll};
 
     #[test]
     fn a_reader_that_always_has_something_to_read_ends() {
-        let simulator =
-            Arc::new(Simulator::virtual_time(&Description::default()).expect("the default boards"));
-        let device = Device::open(Path::new("/dev/zero")).expect("/dev/zero");
-        let server = Arc::new(Server::new(device, Tree::new(&simulator.with(|sim| sim.nodes())), (0, 0)));
+        let (simulator, server) = default_boards("/dev/zero");
         let stop = Arc::new(Stop::new().expect("an eventfd"));
         let ended = Arc::new(EventFd::new().expect("an eventfd"));
         let reader = Reader { server, simulator, stop: Arc::clone(&stop), ended: Arc::clone(&ended) };

@@ -458,18 +458,23 @@ fn nonblocking(flags: u32) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::Description;
     use std::path::Path;
 
+    /// The default boards on virtual time, served on a file that stands for /dev/fuse.
+    pub fn default_boards(device: &str) -> (Arc<Simulator>, Arc<Server>) {
+        let simulator = Simulator::virtual_time(&Description::default()).expect("the default boards");
+        let device = Device::open(Path::new(device)).expect("a device file");
+        let server = Server::new(device, Tree::new(&simulator.with(|sim| sim.nodes())), (0, 0));
+        (Arc::new(simulator), Arc::new(server))
+    }
+
     /// The kernel never sends these; a front that trusts lengths would panic or read past them.
     #[test]
     fn requests_of_any_length_and_content_are_survived() {
-        let simulator =
-            Arc::new(Simulator::virtual_time(&Description::default()).expect("the default boards"));
-        let device = Device::open(Path::new("/dev/null")).expect("/dev/null");
-        let server = Arc::new(Server::new(device, Tree::new(&simulator.with(|sim| sim.nodes())), (0, 0)));
+        let (simulator, server) = default_boards("/dev/null");
         for opcode in (0..64).filter(|o| *o != opcode::INIT) {
             for (octet, node) in [(0_u8, 2_u64), (0xff, 0), (0xff, u64::MAX), (1, 1)] {
                 for length in [0, 1, 7, 8, 16, 24, 32, 40, 41, 88, 4096] {
@@ -486,10 +491,7 @@ mod tests {
     /// Or who asks for recordings again and again, of a channel where nothing happens, would slow the boards down.
     #[test]
     fn a_recording_ends_with_its_file_and_with_the_next_one() {
-        let simulator =
-            Arc::new(Simulator::virtual_time(&Description::default()).expect("the default boards"));
-        let device = Device::open(Path::new("/dev/null")).expect("/dev/null");
-        let server = Arc::new(Server::new(device, Tree::new(&simulator.with(|sim| sim.nodes())), (0, 0)));
+        let (simulator, server) = default_boards("/dev/null");
         let file = server.open_control().expect("room").0;
         let asks = |opcode, body: &[u8]| {
             server.handle(

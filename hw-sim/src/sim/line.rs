@@ -116,8 +116,8 @@ fn exchange(a: &mut Channel, b: &mut Channel, octets: usize, to: &mut Findings) 
     let (taken_a, put_b) = carry(open_a, open_b, &mut b.on_cable, octets);
     let (taken_b, put_a) = carry(open_b, open_a, &mut a.on_cable, octets);
     for (open, taken, put) in [(open_a, taken_a, put_a), (open_b, taken_b, put_b)] {
-        tell_taken(open, taken, to);
-        tell_put(open, put, to);
+        tell_sent(open, taken, to);
+        tell_received(open, put, to);
     }
 }
 
@@ -203,16 +203,26 @@ fn transmit(channel: &mut Channel, tick: u64, ticks: u64, sent: &mut Sent, to: &
         sent.octets[own..own.max(octets)].fill(idle);
         faults.stage.to_line(span, tick, &mut sent.octets[..own.max(octets)], octets);
     }
-    tell_taken(open, written, to);
+    tell_sent(open, written, to);
 }
 
 /// Tells the program what transmission did to its buffers.
-fn tell_taken(open: &mut Open, taken: Taken, to: &mut Findings) {
-    let underrun = taken.underrun && open.buffer_events;
-    if underrun {
-        open.event(event::WRITE_UNDERRUN);
+fn tell_sent(open: &mut Open, taken: Taken, to: &mut Findings) {
+    tell(open, taken.edge, taken.underrun.then_some(event::WRITE_UNDERRUN), to);
+}
+
+/// Tells the program what reception did to its buffers.
+fn tell_received(open: &mut Open, put: Put, to: &mut Findings) {
+    tell(open, put.edge, put.overrun.then_some(event::READ_OVERRUN), to);
+}
+
+/// Tells the program of an edge, and of a loss where it wants to know.
+fn tell(open: &mut Open, edge: bool, loss: Option<i32>, to: &mut Findings) {
+    let loss = loss.filter(|_| open.buffer_events);
+    if let Some(loss) = loss {
+        open.event(loss);
     }
-    if taken.edge || underrun {
+    if edge || loss.is_some() {
         to.edges.insert(open.file);
     }
 }
@@ -271,17 +281,6 @@ fn receive(
     }
 }
 
-/// Tells the program what reception did to its buffers.
-fn tell_put(open: &mut Open, put: Put, to: &mut Findings) {
-    let overrun = put.overrun && open.buffer_events;
-    if overrun {
-        open.event(event::READ_OVERRUN);
-    }
-    if put.edge || overrun {
-        to.edges.insert(open.file);
-    }
-}
-
 /// Gives a channel the octets of the line, with what the faults make of them.
 fn receive_octets(channel: &mut Channel, tick: u64, line: &mut [u8], to: &mut Findings) {
     let faults = to.faults.as_deref().filter(|faults| faults.on_line()).zip(channel.span);
@@ -296,7 +295,7 @@ fn receive_octets(channel: &mut Channel, tick: u64, line: &mut [u8], to: &mut Fi
         apply(&gains.rxgain, line);
     }
     let put = open.rx.put(line);
-    tell_put(open, put, to);
+    tell_received(open, put, to);
 }
 
 /// Puts a frame on the cable towards a channel, as the faults let it; it is there by `tick`.
