@@ -91,7 +91,7 @@ impl ActivityDetector {
     /// Hears A-law octets, at most one block of 20 ms; at most one thing is told of each.
     pub fn block(&mut self, octets: &[u8]) -> Option<Activity> {
         let mut found = None;
-        self.window.hear(octets, |window| found = found.or(self.state.hop(window.newest())));
+        self.window.hear(octets, |window| found = found.or(self.state.hop(&window.newest())));
         found
     }
 

@@ -38,7 +38,7 @@ impl AnsweringDetector {
     /// Hears A-law octets; what it was told by, once.
     pub fn block(&mut self, octets: &[u8]) -> Option<AnsweringReason> {
         let mut found = None;
-        self.window.hear(octets, |window| found = found.or(self.state.hop(window.newest())));
+        self.window.hear(octets, |window| found = found.or(self.state.hop(&window.newest())));
         found
     }
 }

@@ -77,7 +77,7 @@ impl Ear {
         let (calling, on) = (self.calling(tone(CALLING)), tone(ANSWER));
         let answer = self.answer.hop(Hop { on, power: now.power(ANSWER), phasor: now.phasor(ANSWER) });
         let keyed = now.total > FLOOR && now.power(MARK) + now.power(SPACE) > KEYED * now.total;
-        let flags = if keyed { self.flags.hear(window.newest()) } else { self.flags.reset() };
+        let flags = if keyed { self.flags.hear(&window.newest()) } else { self.flags.reset() };
         calling.or(answer).or(flags.then_some(FaxTone::Preamble))
     }
 

@@ -37,7 +37,7 @@ impl BeepDetector {
     /// Hears A-law octets. `Some` when a beep has ended, with how long it was in milliseconds.
     pub fn block(&mut self, octets: &[u8]) -> Option<u32> {
         let mut found = None;
-        self.window.hear(octets, |window| found = found.or(self.state.hop(window.newest())));
+        self.window.hear(octets, |window| found = found.or(self.state.hop(&window.newest())));
         found
     }
 }
