@@ -5,7 +5,7 @@
 //! buffer: what is queued there is played on time however late the engine's next tick is.
 
 use crate::{
-    BLOCK,
+    BLOCK, ahead,
     fifo::Fifo,
     hook::{Taps, Way},
     player::{From, Player},
@@ -14,7 +14,7 @@ use crate::{
     turn::Turn,
 };
 use demarc_board::{BearerChannel, Received, Sent};
-use demarc_dsp::{ALAW_SILENCE, ComfortNoise, Concealer};
+use demarc_dsp::{ComfortNoise, Concealer};
 use demarc_model::{ChannelNo, Time};
 use std::time::Duration;
 
@@ -114,7 +114,7 @@ pub(crate) struct ChannelPort {
     paused: bool,
     /// What is heard while it does.
     noise: Option<ComfortNoise>,
-    concealer: Concealer,
+    concealer: Box<Concealer>,
     /// Blocks made up since sound ran dry.
     made_up: usize,
     /// The line ran dry, and nothing was queued since.
@@ -144,7 +144,7 @@ impl ChannelPort {
             running: false,
             paused: false,
             noise: None,
-            concealer: Concealer::new(),
+            concealer: Box::default(),
             made_up: 0,
             dry: false,
             unsent: None,
@@ -158,6 +158,13 @@ impl ChannelPort {
         }
     }
 
+    /// What is not a part of it but its own will be wanted.
+    pub fn soon(&self) {
+        ahead::soon(&*self.channel);
+        self.fifo.soon();
+        ahead::soon(self.concealer.past());
+    }
+
     /// Fixes the delay at a safe depth, for good: what is missing to that is put in now, as silence, before modems begin
     /// to train.
     pub fn pass_through(&mut self) {
@@ -169,7 +176,7 @@ impl ChannelPort {
         self.playout.depth = FIXED.clamp(self.playout.depth, self.playout.bound.max(self.playout.depth));
         if self.running {
             let missing = (self.playout.depth * BLOCK).saturating_sub(self.ahead());
-            self.fifo.push(std::iter::repeat_n(ALAW_SILENCE, missing));
+            self.fifo.push_silence(missing);
         }
     }
 
@@ -266,7 +273,7 @@ impl ChannelPort {
         self.waiting.get_or_insert(now);
         self.made_up = 0;
         self.delay = self.delay - self.delay / 16 + self.ahead();
-        stats.overruns += self.fifo.push_slice(alaw);
+        stats.overruns += self.fifo.push(alaw);
         while self.ahead() > self.playout.bound * BLOCK && self.fifo.drop_block() {
             stats.overruns += 1;
         }

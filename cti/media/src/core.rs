@@ -138,7 +138,7 @@ impl Core {
         self.detach(leg);
         let Some(channel) = self.pool.remove(&number) else { return self.refuse() };
         let playout = Playout { depth: self.config.playout_depth, bound: self.config.playout_bound };
-        let port = Box::new(ChannelPort::new(now, number, channel, playout));
+        let port = ChannelPort::new(now, number, channel, playout);
         if let Err(leg) = self.attach(Leg::new(now, leg, Port::Channel(port))) {
             self.give_back(*leg);
         }
@@ -153,7 +153,7 @@ impl Core {
     /// A leg too many closes its socket.
     fn attach_port(&mut self, now: Time, leg: LegId, port: RtpPort) -> Option<usize> {
         self.detach(leg);
-        self.attach(Leg::new(now, leg, Port::Rtp(Box::new(port)))).ok()
+        self.attach(Leg::new(now, leg, Port::Rtp(port))).ok()
     }
 
     /// The same of a socket whose readiness is told with [`Core::readable`]; gives the place to tell.

@@ -283,7 +283,8 @@ fn run(
         let now = sys::monotonic();
         (busy, full, round) = (!places.is_empty(), places.len() == AT_ONCE, now);
         rounds += 1;
-        for place in places {
+        for (at, place) in places.iter().enumerate() {
+            core.prepare([3, 2, 1].map(|ahead| places.get(at + ahead).map(|place| place.data() as usize)));
             ports.readable(&mut core, Time(now.saturating_sub(start)), place.data() as usize);
         }
         // While there is more to do than time for it, each socket has its turn between two ticks as each channel has its own.

@@ -1,7 +1,7 @@
 //! One leg: where its sound comes from and goes to, and what is heard in it.
 
 use crate::{
-    BLOCK, MAX_STRETCH,
+    BLOCK, MAX_STRETCH, ahead,
     channel::ChannelPort,
     hook::{Taps, Way},
     jitter::Inserted,
@@ -18,9 +18,10 @@ use demarc_model::{Digit, LegId, MediaEvent, Time};
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 /// Where a leg ends.
+#[allow(clippy::large_enum_variant)] // a leg and its port lie together, so that they are asked for together
 pub(crate) enum Port {
-    Channel(Box<ChannelPort>),
-    Rtp(Box<RtpPort>),
+    Channel(ChannelPort),
+    Rtp(RtpPort),
 }
 
 /// A leg of a call.
@@ -32,7 +33,8 @@ pub(crate) struct Leg {
     pub player: Player,
     pub taps: Taps,
     pub stats: LegStats,
-    detector: DtmfDetector,
+    /// From when it is first needed: most streams tell of their digits by events.
+    detector: Option<Box<DtmfDetector>>,
     heard: Time,
     silent: bool,
 }
@@ -53,9 +55,18 @@ impl Leg {
             player: Player::default(),
             taps: Taps::default(),
             stats: LegStats::default(),
-            detector: DtmfDetector::new(),
+            detector: None,
             heard: now,
             silent: false,
+        }
+    }
+
+    /// What it works on will be wanted.
+    pub fn soon(&self) {
+        self.detector.iter().for_each(|detector| ahead::soon(&**detector));
+        match &self.port {
+            Port::Channel(channel) => channel.soon(),
+            Port::Rtp(rtp) => rtp.soon(),
         }
     }
 
@@ -305,7 +316,7 @@ impl Leg {
 /// What listens to a leg.
 struct Ear<'a> {
     id: LegId,
-    detector: &'a mut DtmfDetector,
+    detector: &'a mut Option<Box<DtmfDetector>>,
     taps: &'a mut Taps,
     events: &'a mut VecDeque<MediaEvent>,
     /// Whether digits are looked for in the sound.
@@ -328,7 +339,7 @@ impl Ear<'_> {
             let alaw = &mut block[..part.len()];
             codec.to_alaw_all(part, alaw);
             self.taps.sound(now, Way::FromLeg, alaw);
-            let digit = if self.detects { self.detector.block(alaw) } else { None };
+            let digit = if self.detects { self.detector.get_or_insert_default().block(alaw) } else { None };
             if let Some(digit) = digit {
                 self.tell(digit, stats);
             }

@@ -5,6 +5,7 @@
 //! Inside, sound is A-law as it is on the line. What comes from a channel goes into a PCMA packet octet for octet, and
 //! back; PCMU is transcoded by tables (G.711, tables 3 and 4), G.722, Opus and L16 by a decoder and an encoder a leg.
 
+mod ahead;
 mod channel;
 mod codec;
 mod core;

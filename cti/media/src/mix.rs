@@ -99,7 +99,7 @@ impl Conference {
 
     fn hear(&mut self, leg: LegId, alaw: &[u8]) {
         if let Some(party) = self.parties.get_mut(&leg) {
-            party.waiting.push(alaw.iter().copied());
+            party.waiting.push(alaw);
         }
     }
 

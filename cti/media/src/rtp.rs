@@ -3,7 +3,7 @@
 mod reports;
 
 use crate::{
-    BLOCK, MAX_STRETCH as MAX_PAYLOAD, codec,
+    BLOCK, MAX_STRETCH as MAX_PAYLOAD, ahead, codec,
     event::{EventReceiver, EventSender},
     hook::{Taps, Transform, Way},
     jitter::{Content, Inserted, Jitter},
@@ -59,7 +59,8 @@ pub(crate) struct RtpPort {
     control: Option<Box<dyn Socket>>,
     /// Where reports have come from, at a port of their own.
     control_from: Option<SocketAddr>,
-    concealer: Concealer,
+    /// From when it is first needed: packets that are handed on as they come need none.
+    concealer: Option<Box<Concealer>>,
     /// Off for what is no sound, such as fax.
     conceals: bool,
     /// How long its sound has last waited before it was played.
@@ -141,7 +142,7 @@ impl RtpPort {
             rtcp: Rtcp::new(random),
             control: None,
             control_from: None,
-            concealer: Concealer::new(),
+            concealer: None,
             conceals: true,
             buffer: Duration::ZERO,
         }
@@ -211,8 +212,14 @@ impl RtpPort {
     /// The next packet in order: its sound as A-law, joined to what stood in for a lost one before it.
     pub fn pop<'a>(&'a mut self, room: &'a mut [u8; MAX_PAYLOAD]) -> Option<Popped<'a>> {
         let (content, payload) = self.jitter.pop()?;
-        let concealer = self.conceals.then_some(&mut self.concealer);
+        let concealer = self.conceals.then(|| &mut **self.concealer.get_or_insert_default());
         Some(open(content, payload, self.transform.as_deref_mut(), concealer, room))
+    }
+
+    /// What is not a part of it but its own will be wanted.
+    pub fn soon(&self) {
+        self.socket.soon();
+        self.concealer.iter().for_each(|concealer| ahead::soon(concealer.past()));
     }
 
     /// The same of a packet that comes just when it is next: it needs no place in the jitter buffer.
@@ -223,7 +230,7 @@ impl RtpPort {
         room: &'a mut [u8; MAX_PAYLOAD],
     ) -> Option<Popped<'a>> {
         let (content, payload) = content(arrival, datagram);
-        let concealer = self.conceals.then_some(&mut self.concealer);
+        let concealer = self.conceals.then(|| &mut **self.concealer.get_or_insert_default());
         let next = self.jitter.in_turn(arrival.marks.sequence);
         next.then(|| open(content, payload, self.transform.as_deref_mut(), concealer, room))
     }
@@ -236,7 +243,7 @@ impl RtpPort {
             let mut after = [0; BLOCK];
             let length = payload.len().min(BLOCK);
             codec.to_alaw_all(&payload[..length], &mut after[..length]);
-            self.concealer.bridge(octets, &after[..length]);
+            self.concealer.get_or_insert_default().bridge(octets, &after[..length]);
         }
     }
 
@@ -249,7 +256,7 @@ impl RtpPort {
         }
         let made = &mut room[..length.min(MAX_PAYLOAD)];
         if self.conceals {
-            self.concealer.lost(made);
+            self.concealer.get_or_insert_default().lost(made);
         } else {
             made.fill(ALAW_SILENCE);
         }

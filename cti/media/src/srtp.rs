@@ -6,7 +6,7 @@
 mod cipher;
 mod context;
 
-use crate::Socket;
+use crate::{Socket, ahead};
 use cipher::Kind;
 use context::{Receiver, Sender};
 use demarc_model::Time;
@@ -29,6 +29,14 @@ const DATAGRAM: usize = 1500;
 pub struct SrtpSocket<S> {
     inner: S,
     secure: Option<Box<Secure>>,
+}
+
+impl SrtpSocket<Box<dyn Socket>> {
+    /// It will be wanted.
+    pub(crate) fn soon(&self) {
+        ahead::soon(&*self.inner);
+        self.secure.iter().for_each(|secure| ahead::soon(&**secure));
+    }
 }
 
 struct Secure {

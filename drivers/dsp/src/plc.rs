@@ -29,29 +29,31 @@ const STEP: usize = 80;
 /// Sound that goes on from one side of a gap: one period of it, again and again.
 #[derive(Clone)]
 struct Stretch {
-    period: [i16; LONGEST],
+    /// In A-law.
+    period: [u8; LONGEST],
     length: usize,
     /// By what the beginning misses the sound that it goes on from.
     jump: i32,
 }
 
 impl Stretch {
-    const SILENCE: Stretch = Stretch { period: [0; LONGEST], length: LONGEST, jump: 0 };
+    const SILENCE: Stretch = Stretch { period: [ALAW_SILENCE; LONGEST], length: LONGEST, jump: 0 };
 
     /// Goes on from the end of these samples.
-    fn of(past: &[i16], longest: usize, window: usize) -> Stretch {
-        let length = period(past, longest, window);
+    fn of<const N: usize>(past: &[u8; N], longest: usize, window: usize) -> Stretch {
         let end = past.len();
+        let samples = past.map(linear);
+        let length = period(&samples, longest, window);
         let mut period = [0; LONGEST];
         period[..length].copy_from_slice(&past[end - length..]);
-        let jump = i32::from(past[end - 1]) - i32::from(past[end - 1 - length]);
+        let jump = i32::from(samples[end - 1]) - i32::from(samples[end - 1 - length]);
         Stretch { period, length, jump }
     }
 
     /// The sample so many after the first.
     fn sample(&self, at: usize) -> i32 {
         let quarter = self.length / 4;
-        let mut sample = i32::from(self.period[at % self.length]);
+        let mut sample = i32::from(linear(self.period[at % self.length]));
         if at < quarter {
             sample += self.jump * (quarter - at) as i32 / (quarter as i32 + 1);
         }
@@ -74,7 +76,7 @@ pub struct Concealer {
     /// What goes on from before the gap.
     before: Stretch,
     /// What leads to the sound behind the gap, backwards from there, where that is known.
-    after: Option<Stretch>,
+    after: Stretch,
     /// How long the gap is, where that is known.
     gap: usize,
     /// Samples made since the gap began; 0 where there is none.
@@ -94,7 +96,7 @@ impl Concealer {
             history: [ALAW_SILENCE; HISTORY],
             oldest: 0,
             before: Stretch::SILENCE,
-            after: None,
+            after: Stretch::SILENCE,
             gap: 0,
             made: 0,
         }
@@ -105,13 +107,18 @@ impl Concealer {
         self.made > 0
     }
 
+    /// What it reads and writes of each sound that comes.
+    pub const fn past(&self) -> &[u8] {
+        &self.history
+    }
+
     /// Sound that came. Its beginning is changed only where it follows a gap whose end was not known: what was made up goes over
     /// into it.
     pub fn heard(&mut self, alaw: &mut [u8]) {
-        if self.made > 0 && (self.after.is_none() || self.made != self.gap) {
+        if self.made > 0 && self.made != self.gap {
             self.join(alaw);
         }
-        (self.made, self.after) = (0, None);
+        (self.made, self.gap) = (0, 0);
         self.remember(alaw);
     }
 
@@ -119,15 +126,16 @@ impl Concealer {
     /// can be told, and it is made up as if nothing were known.
     pub fn bridge(&mut self, octets: usize, after: &[u8]) {
         let Some(after) = after.first_chunk::<AFTER>() else { return };
-        let backwards: [i16; AFTER] = core::array::from_fn(|at| linear(after[AFTER - 1 - at]));
-        self.after = Some(Stretch::of(&backwards, LONGEST_AFTER, WINDOW_AFTER));
+        let mut backwards = *after;
+        backwards.reverse();
+        self.after = Stretch::of(&backwards, LONGEST_AFTER, WINDOW_AFTER);
         self.gap = self.made + octets;
     }
 
     /// Fills in for sound that is missing.
     pub fn lost(&mut self, alaw: &mut [u8]) {
         if self.made == 0 {
-            let mut past = self.history.map(linear);
+            let mut past = self.history;
             past.rotate_left(self.oldest);
             self.before = Stretch::of(&past, LONGEST, WINDOW);
         }
@@ -150,10 +158,7 @@ impl Concealer {
         let (at, gap) = (self.made, self.gap);
         self.made += 1;
         let sample = self.before.sample(at);
-        match &self.after {
-            Some(after) if at < gap => blend(sample, after.sample(gap - 1 - at), at + 1, gap + 1),
-            _ => sample,
-        }
+        if at < gap { blend(sample, self.after.sample(gap - 1 - at), at + 1, gap + 1) } else { sample }
     }
 
     /// The made-up sound goes on under the beginning of what came, and fades (I.2.8): a quarter of the period, and 4 ms

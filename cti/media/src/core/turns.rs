@@ -1,7 +1,10 @@
 //! Which legs have something to do at a tick, and in what order they do it.
 
 use super::Core;
-use crate::leg::{Leg, Port};
+use crate::{
+    ahead,
+    leg::{Leg, Port},
+};
 use demarc_model::Time;
 
 /// A leg that has nothing to do is looked at once in so many ticks.
@@ -14,6 +17,9 @@ impl Core {
         self.now = now;
         let turn = self.totals.ticks as usize;
         for place in 0..self.legs.len() {
+            // As a rule a leg's peer is the next one.
+            let busy = |ahead| Some(place + ahead).filter(|place| self.idle.get(*place) == Some(&false));
+            self.prepare([6, 4, 2].map(busy));
             if !self.idle[place] || (place + turn).is_multiple_of(SELDOM) {
                 self.turn(now, place);
             }
@@ -23,6 +29,23 @@ impl Core {
                 self.transmit(now, &mut leg);
                 self.put_back(place, leg);
             }
+        }
+    }
+
+    /// Asks for what the legs at these places will need, the first of which has its turn after the two others: step by step, as
+    /// each thing tells where the next one is.
+    pub(crate) fn prepare(&self, [third, second, first]: [Option<usize>; 3]) {
+        let leg = |place: usize| self.legs.get(place).and_then(Option::as_deref);
+        let peer = |of: &Leg| of.peer.and_then(leg);
+        if let Some(leg) = third.and_then(leg) {
+            ahead::soon(leg);
+        }
+        if let Some(leg) = second.and_then(leg) {
+            leg.soon();
+            peer(leg).into_iter().for_each(ahead::soon);
+        }
+        if let Some(peer) = first.and_then(leg).and_then(peer) {
+            peer.soon();
         }
     }
 

@@ -77,9 +77,9 @@ impl Tap for RecordTap {
         self.started.get_or_insert(now);
         let side = &mut self.sides[usize::from(way == Way::ToLeg)];
         if self.shared.masked.load(Ordering::Relaxed) {
-            side.push(std::iter::repeat_n(ALAW_SILENCE, alaw.len()));
+            side.push_silence(alaw.len());
         } else {
-            side.push_slice(alaw);
+            side.push(alaw);
         }
     }
 
