@@ -56,6 +56,7 @@ bench: packages-demo
 	$(BENCH) --kind channel --with $(WITH)
 	cargo run --release --locked -p demarc-media --example conference_load
 	cargo bench --locked -p demarc-dsp --bench detectors
+	cargo bench --locked -p demarc-media --bench core
 	cargo bench --locked -p hw-sim --bench sim
 
 # Eleven minutes. It judges nothing (status 3) where its own telephones were late. `make soak SOAK="10 --playout-ms 200"` on a virtual
