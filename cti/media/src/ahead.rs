@@ -9,7 +9,7 @@ const LINE: usize = 64;
 /// Asks for all of a value; on other processors than x86-64 for nothing.
 pub(crate) fn soon<T: ?Sized>(value: &T) {
     #[cfg(target_arch = "x86_64")]
-    for at in (0..size_of_val(value)).step_by(LINE) {
+    for at in (0..size_of_val(value)).step_by(LINE).chain(size_of_val(value).checked_sub(1)) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         let start = std::ptr::from_ref(value).cast::<i8>();
         // SAFETY: the address is within the value. It is a hint, which neither reads nor writes anything.

@@ -78,6 +78,8 @@ pub struct Core {
     idle: Vec<bool>,
     /// Of this tick: places whose sound is made of what other legs say.
     fed: Vec<usize>,
+    /// Sockets that may still be let go of in this tick.
+    releases: usize,
     /// For one datagram.
     room: Box<[u8; DATAGRAM]>,
     places: BTreeMap<LegId, usize>,
@@ -104,6 +106,7 @@ impl Core {
             legs: Vec::new(),
             idle: Vec::new(),
             fed: Vec::new(),
+            releases: 0,
             room: Box::new([0; DATAGRAM]),
             places: BTreeMap::new(),
             pool: BTreeMap::new(),

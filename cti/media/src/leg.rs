@@ -234,16 +234,20 @@ impl Leg {
         if !expected {
             self.heard = now;
         }
-        if now.since(self.heard) >= QUIET
-            && let Port::Rtp(rtp) = &mut self.port
-        {
-            rtp.release();
-        }
         if self.silent || now.since(self.heard) < after {
             return None;
         }
         self.silent = true;
         Some(MediaEvent::Silent { leg: self.id })
+    }
+
+    /// Lets go of a peer from which nothing came for a while; whether that was to be done.
+    pub fn let_go(&mut self, now: Time) -> bool {
+        let quiet = now.since(self.heard) >= QUIET;
+        match &mut self.port {
+            Port::Rtp(rtp) => quiet && rtp.release(),
+            Port::Channel(_) => false,
+        }
     }
 
     /// Sends what is to be played.

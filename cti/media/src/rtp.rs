@@ -179,9 +179,13 @@ impl RtpPort {
         self.choose_watch();
     }
 
-    /// Nothing came for a while: the peer may have moved.
-    pub fn release(&mut self) {
-        self.hold(None);
+    /// Nothing came for a while: the peer may have moved. Whether it was held to until now.
+    pub fn release(&mut self) -> bool {
+        let held = self.held;
+        if held {
+            self.hold(None);
+        }
+        held
     }
 
     /// Who belongs to the stream.

@@ -5,10 +5,10 @@
 
 mod world;
 
-use demarc_media::{BLOCK, Codec, RtpRemote, Socket};
-use demarc_model::{LegId, MediaCommand, Time};
-use std::{cell::RefCell, collections::VecDeque, io, net::SocketAddr, rc::Rc, time::Duration};
-use world::{LINE, PEER, PHONE, World, packet};
+use demarc_media::{BLOCK, Codec, Core, CoreConfig, RtpRemote, Socket};
+use demarc_model::{ChannelNo, LegId, MediaCommand, Time};
+use std::{cell::RefCell, collections::VecDeque, io, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use world::{LINE, Line, PEER, PHONE, World, packet};
 
 /// Packets with when they came, and what the core asked for.
 #[derive(Default)]
@@ -141,4 +141,42 @@ fn a_clock_that_is_set_between_two_ticks_harms_nothing() {
     assert!(call.jitter() < Duration::from_millis(5), "{:?}", call.jitter());
     assert_eq!(call.watched(), [false], "it was never thought to be quiet");
     assert_eq!(call.world.line.pauses(), 0);
+}
+
+#[test]
+fn when_all_streams_end_at_once_their_sockets_are_let_go_of_little_by_little() {
+    const CALLS: usize = 200;
+    let mut core = Core::new(CoreConfig::default(), Arc::default());
+    let lines: Vec<Line> = (0..CALLS).map(|_| Line::default()).collect();
+    let wires: Vec<Rc<RefCell<Wire>>> = (0..CALLS)
+        .map(|call| {
+            let (line, phone) = (LegId(2 * call as u64), LegId(2 * call as u64 + 1));
+            let channel = ChannelNo::new(call as u16 + 1).unwrap();
+            core.add_channel(channel, Box::new(lines[call].clone()));
+            core.attach_channel(Time::ZERO, line, channel);
+            let socket = Stamped::default();
+            let wire = socket.wire.clone();
+            core.attach_watched(Time::ZERO, phone, Box::new(socket), remote()).unwrap();
+            core.command(MediaCommand::Join { a: line, b: phone });
+            wire
+        })
+        .collect();
+    let (mut held, mut most) = (0, 0);
+    for tick in 0..100_u16 {
+        let now = Time::from_millis(u64::from(tick) * 20);
+        for (call, wire) in wires.iter().enumerate() {
+            lines[call].step_with([0x2A; BLOCK]);
+            if tick < 40 {
+                let packet = packet(8, tick, u32::from(tick) * 160, 9, &[0x2A; BLOCK]);
+                wire.borrow_mut().waits.push_back((packet, now));
+                core.readable(now, 2 * call + 1);
+            }
+        }
+        core.tick(now);
+        let before = std::mem::replace(&mut held, wires.iter().filter(|wire| wire.borrow().held).count());
+        most = most.max(before.saturating_sub(held));
+        assert!(tick != 40 || held == CALLS, "{held} are held to their peers");
+    }
+    assert_eq!(held, 0, "in the end all are let go of");
+    assert!((1..=64).contains(&most), "{most} in one tick");
 }

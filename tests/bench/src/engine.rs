@@ -69,12 +69,12 @@ pub(crate) fn run(parts: &Parts) -> Result<(), Box<dyn Error>> {
         engines.iter().map(|engine| Ok(engine.stats()?.totals.late_ticks)).sum()
     };
     let late_before = late(&engines)?; // a thousand calls that begin at once are another measurement
-    let ended = crate::tell(&Ports { ports });
-    while !ended() {
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    let bytes = resident().saturating_sub(before);
+    let input = crate::tell(&Ports { ports });
+    // Two thousand calls that fall silent at once are another measurement, too.
+    wait(|| input.counted());
     let late_ticks = late(&engines)? - late_before;
+    wait(|| input.ended());
+    let bytes = resident().saturating_sub(before);
     let mut line = Line { bytes, late_ticks, ..Line::default() };
     for engine in &engines {
         line.add(&engine.stats()?.totals);
@@ -183,6 +183,12 @@ impl Line {
         self.digits += totals.legs.digits;
         self.underruns += totals.legs.underruns;
         self.overruns += totals.legs.overruns;
+    }
+}
+
+fn wait(until: impl Fn() -> bool) {
+    while !until() {
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use setup::Parts;
 pub use setup::{Coding, Kind, Role, Setup, With};
 use std::{
-    io::{self, Read},
+    io::{self, BufRead, Read},
     net::{Ipv4Addr, UdpSocket},
     sync::{
         Arc,
@@ -93,14 +93,33 @@ pub fn run_part(parts: &str) -> io::Result<()> {
     }
 }
 
-/// Tells the ports; gives a function that says whether the input has ended.
-pub(crate) fn tell(ports: &Ports) -> impl Fn() -> bool + use<> {
+/// What a forwarder is told while it runs.
+#[derive(Clone, Default)]
+pub(crate) struct Told(Arc<[AtomicBool; 2]>);
+
+impl Told {
+    /// The time that counts is over: from its first line on.
+    pub fn counted(&self) -> bool {
+        self.0[0].load(Ordering::Relaxed)
+    }
+
+    /// All is over: from the end of its input on.
+    pub fn ended(&self) -> bool {
+        self.0[1].load(Ordering::Relaxed)
+    }
+}
+
+/// Tells the ports, and listens from then on.
+pub(crate) fn tell(ports: &Ports) -> Told {
     println!("{}", serde_json::to_string(ports).unwrap_or_default());
-    let ended = Arc::new(AtomicBool::new(false));
-    let seen = ended.clone();
+    let told = Told::default();
+    let seen = told.clone();
     std::thread::spawn(move || {
-        let _ = io::stdin().lock().read_to_end(&mut Vec::new()); // an error is an end too
-        ended.store(true, Ordering::Relaxed);
+        let mut input = io::stdin().lock();
+        let _ = input.read_line(&mut String::new()); // an error is an end too
+        told.0[0].store(true, Ordering::Relaxed);
+        let _ = input.read_to_end(&mut Vec::new());
+        told.0[1].store(true, Ordering::Relaxed);
     });
-    move || seen.load(Ordering::Relaxed)
+    seen
 }

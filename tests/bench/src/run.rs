@@ -302,6 +302,7 @@ fn one(program: &Path, arguments: &[&str], role: Role, setup: &Setup) -> Result<
     let before = forwarder.cpu();
     let _: String = load.read()?;
     let after = forwarder.cpu();
+    forwarder.write(&"counted")?;
     let verdict: Verdict = load.read()?;
     drop(forwarder.input.take());
     let tells = role == Role::Engine || setup.kind == Kind::Channel;

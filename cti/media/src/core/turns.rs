@@ -9,12 +9,14 @@ use demarc_model::Time;
 
 /// A leg that has nothing to do is looked at once in so many ticks.
 const SELDOM: usize = 32;
+/// Sockets let go of at most in a tick. Each costs as much as some blocks do, and where a network fails all streams end at once.
+const RELEASES: usize = 64;
 
 impl Core {
     /// Moves everything that waits. To be called every 5 to 20 ms; a late call loses nothing that buffers can hold.
     pub fn tick(&mut self, now: Time) {
         self.totals.ticks += 1;
-        self.now = now;
+        (self.now, self.releases) = (now, RELEASES);
         let turn = self.totals.ticks as usize;
         for place in 0..self.legs.len() {
             // As a rule a leg's peer is the next one.
@@ -86,6 +88,9 @@ impl Core {
         leg.transmit(now, &mut self.events);
         let (after, channel_after) = (self.config.silent_after, self.config.channel_silent_after);
         self.events.extend(leg.check_silence(now, after, channel_after));
+        if self.releases > 0 && leg.let_go(now) {
+            self.releases -= 1;
+        }
     }
 
     pub(super) fn put_back(&mut self, place: usize, leg: Box<Leg>) {
