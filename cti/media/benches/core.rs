@@ -4,6 +4,9 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used)] // a report is what it is for
 
+#[path = "../tests/world/mod.rs"]
+mod world;
+
 use demarc_media::{
     BLOCK, Channel, ChannelFault, ChannelRead, Codec, Core, CoreConfig, PromptLibrary, RtpRemote, Socket,
 };
@@ -21,15 +24,6 @@ use std::{
 
 /// What all say: 2.56 s of something that is no digit and no silence.
 const SAID: usize = 128;
-
-fn sound() -> Arc<[[u8; BLOCK]]> {
-    let mut seed = 1_u32;
-    let mut octet = || {
-        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (seed >> 24) as u8
-    };
-    (0..SAID).map(|_| std::array::from_fn(|_| octet())).collect()
-}
 
 /// What the kernel reads and writes of its own for each block in and out.
 const KERNEL: usize = 4096;
@@ -126,7 +120,7 @@ impl Socket for Peer {
 
 /// The same nanoseconds of the boards and sockets alone.
 fn floor(calls: usize, seconds: u64) -> f64 {
-    let (sound, clock) = (sound(), Arc::new(AtomicU32::new(0)));
+    let (sound, clock) = (world::speech(SAID).into(), Arc::new(AtomicU32::new(0)));
     let says = |first| Says::new(&sound, &clock, first);
     let mut all: Vec<[Says; 2]> = (0..calls).map(|call| [says(call), says(call)]).collect();
     least(calls, seconds, || {
@@ -150,7 +144,7 @@ fn least(calls: usize, seconds: u64, mut tick: impl FnMut()) -> f64 {
 
 /// Nanoseconds a call and a tick.
 fn measure(calls: usize, seconds: u64) -> f64 {
-    let (sound, clock) = (sound(), Arc::new(AtomicU32::new(0)));
+    let (sound, clock) = (world::speech(SAID).into(), Arc::new(AtomicU32::new(0)));
     let config = CoreConfig { max_legs: 2 * calls, ..CoreConfig::default() };
     let mut core = Core::new(config, Arc::new(PromptLibrary::new()));
     for call in 0..calls {
@@ -167,7 +161,9 @@ fn measure(calls: usize, seconds: u64) -> f64 {
     let step = |core: &mut Core, watched: bool| {
         let now = Time::from_millis(20 * u64::from(clock.fetch_add(1, Relaxed) + 1));
         // Sockets are asked at the tick once they are held to their peers.
-        (0..2 * calls).filter(|_| watched).for_each(|place| core.readable(now, place));
+        if watched {
+            (0..2 * calls).for_each(|place| core.readable(now, place));
+        }
         core.tick(now);
         while core.poll_event().is_some() {}
     };

@@ -216,7 +216,7 @@ impl RtpPort {
     /// The next packet in order: its sound as A-law, joined to what stood in for a lost one before it.
     pub fn pop<'a>(&'a mut self, room: &'a mut [u8; MAX_PAYLOAD]) -> Option<Popped<'a>> {
         let (content, payload) = self.jitter.pop()?;
-        let concealer = self.conceals.then(|| &mut **self.concealer.get_or_insert_default());
+        let concealer = working(self.conceals, &mut self.concealer);
         Some(open(content, payload, self.transform.as_deref_mut(), concealer, room))
     }
 
@@ -234,7 +234,7 @@ impl RtpPort {
         room: &'a mut [u8; MAX_PAYLOAD],
     ) -> Option<Popped<'a>> {
         let (content, payload) = content(arrival, datagram);
-        let concealer = self.conceals.then(|| &mut **self.concealer.get_or_insert_default());
+        let concealer = working(self.conceals, &mut self.concealer);
         let next = self.jitter.in_turn(arrival.marks.sequence);
         next.then(|| open(content, payload, self.transform.as_deref_mut(), concealer, room))
     }
@@ -242,12 +242,12 @@ impl RtpPort {
     /// So many octets are lost, and the packet behind them is here: what is made up for them will lead to it.
     pub fn bridge(&mut self, octets: usize) {
         if let Some((Content::Sound(codec), payload)) = self.jitter.peek()
-            && self.conceals
+            && let Some(concealer) = working(self.conceals, &mut self.concealer)
         {
             let mut after = [0; BLOCK];
             let length = payload.len().min(BLOCK);
             codec.to_alaw_all(&payload[..length], &mut after[..length]);
-            self.concealer.get_or_insert_default().bridge(octets, &after[..length]);
+            concealer.bridge(octets, &after[..length]);
         }
     }
 
@@ -259,10 +259,9 @@ impl RtpPort {
             return &room[..made];
         }
         let made = &mut room[..length.min(MAX_PAYLOAD)];
-        if self.conceals {
-            self.concealer.get_or_insert_default().lost(made);
-        } else {
-            made.fill(ALAW_SILENCE);
+        match working(self.conceals, &mut self.concealer) {
+            Some(concealer) => concealer.lost(made),
+            None => made.fill(ALAW_SILENCE),
         }
         made
     }
@@ -554,6 +553,11 @@ impl RtpPort {
             stats.send_failures += 1;
         }
     }
+}
+
+/// The concealer, made when it is first needed, unless it is off.
+fn working(on: bool, concealer: &mut Option<Box<Concealer>>) -> Option<&mut Concealer> {
+    on.then(|| &mut **concealer.get_or_insert_default())
 }
 
 /// What a packet is to be played as.

@@ -20,7 +20,7 @@ pub(crate) struct Turn {
     looked: u32,
     /// How long nothing was asked for before this turn.
     since: Duration,
-    /// For so long nothing was taken since it was last found empty.
+    /// The time since it was last found empty, less what the pieces last that came since then.
     owed: Duration,
 }
 

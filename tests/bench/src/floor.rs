@@ -48,10 +48,10 @@ pub(crate) fn socket_a_leg(parts: &Parts) -> io::Result<()> {
     let mut epoll = Epoll::new()?;
     sockets.iter().enumerate().for_each(|(number, socket)| epoll.add(socket, number));
     let remote: Vec<_> = (0..sockets.len()).map(|leg| parts.far(leg)).collect();
-    let told = crate::tell(&Ports::of(&sockets)?);
+    let input = crate::tell(&Ports::of(&sockets)?);
     let mut data = [0; 2048];
     let mut count = 0;
-    while !told.ended() {
+    while !input.ended() {
         for leg in epoll.wait(100) {
             let Some(length) = receive(&sockets[leg], &mut data) else { continue };
             count += 1;
@@ -96,11 +96,11 @@ pub(crate) fn channels(parts: &Parts) -> io::Result<()> {
     let mut epoll = Epoll::new()?;
     (0..calls).for_each(|call| epoll.add(&sockets[2 * call + 1], call));
     let remote: Vec<_> = (0..calls).map(|call| parts.far(2 * call + 1)).collect();
-    let told = crate::tell(&Ports::of(&sockets)?);
+    let input = crate::tell(&Ports::of(&sockets)?);
     let (mut data, mut sequence) = ([0; 2048], 0_u16);
     let start = mmsg::clock(libc::CLOCK_MONOTONIC);
     let (mut due, mut late_ticks) = (start + TICK, 0);
-    while !told.ended() {
+    while !input.ended() {
         let left = due.saturating_sub(mmsg::clock(libc::CLOCK_MONOTONIC));
         for call in epoll.wait((left / 1_000_000) as i32) {
             if let Some(length @ HEADERED) = receive(&sockets[2 * call + 1], &mut data) {
@@ -111,7 +111,7 @@ pub(crate) fn channels(parts: &Parts) -> io::Result<()> {
         if now < due {
             continue;
         }
-        late_ticks += u64::from(now > due + LATE && now > start + BEGIN && !told.counted());
+        late_ticks += u64::from(now > due + LATE && now > start + BEGIN && !input.counted());
         due = if now > due + TICK { now + TICK } else { due + TICK }; // as the engine does
         sequence = sequence.wrapping_add(1);
         for call in 0..calls {
@@ -141,10 +141,10 @@ pub(crate) fn shared(parts: &Parts) -> io::Result<()> {
     let mut epoll = Epoll::new()?;
     sockets.iter().enumerate().for_each(|(number, socket)| epoll.add(socket, number));
     let all = Ports::of(&sockets)?;
-    let told = crate::tell(&Ports { ports: (0..all_legs).map(|leg| all.ports[place(leg)]).collect() });
+    let input = crate::tell(&Ports { ports: (0..all_legs).map(|leg| all.ports[place(leg)]).collect() });
     let mut incoming = Batch::new(64);
     let mut outgoing = Batch::new(64);
-    while !told.ended() {
+    while !input.ended() {
         for number in epoll.wait(100) {
             incoming.receive(&sockets[number], false);
             for at in 0..incoming.len() {

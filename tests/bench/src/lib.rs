@@ -95,9 +95,9 @@ pub fn run_part(parts: &str) -> io::Result<()> {
 
 /// What a forwarder is told while it runs.
 #[derive(Clone, Default)]
-pub(crate) struct Told(Arc<[AtomicBool; 2]>);
+pub(crate) struct Input(Arc<[AtomicBool; 2]>);
 
-impl Told {
+impl Input {
     /// The time that counts is over: from its first line on.
     pub fn counted(&self) -> bool {
         self.0[0].load(Ordering::Relaxed)
@@ -110,16 +110,16 @@ impl Told {
 }
 
 /// Tells the ports, and listens from then on.
-pub(crate) fn tell(ports: &Ports) -> Told {
+pub(crate) fn tell(ports: &Ports) -> Input {
     println!("{}", serde_json::to_string(ports).unwrap_or_default());
-    let told = Told::default();
-    let seen = told.clone();
+    let input = Input::default();
+    let seen = input.clone();
     std::thread::spawn(move || {
-        let mut input = io::stdin().lock();
-        let _ = input.read_line(&mut String::new()); // an error is an end too
-        told.0[0].store(true, Ordering::Relaxed);
-        let _ = input.read_to_end(&mut Vec::new());
-        told.0[1].store(true, Ordering::Relaxed);
+        let mut lines = io::stdin().lock();
+        let _ = lines.read_line(&mut String::new()); // an error is an end too
+        seen.0[0].store(true, Ordering::Relaxed);
+        let _ = lines.read_to_end(&mut Vec::new());
+        seen.0[1].store(true, Ordering::Relaxed);
     });
-    seen
+    input
 }

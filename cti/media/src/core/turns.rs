@@ -34,8 +34,8 @@ impl Core {
         }
     }
 
-    /// Asks for what the legs at these places will need, the first of which has its turn after the two others: step by step, as
-    /// each thing tells where the next one is.
+    /// Asks for what the legs at these places will need, the last of which has its turn next: step by step, as each thing tells
+    /// where the next one is.
     pub(crate) fn prepare(&self, [third, second, first]: [Option<usize>; 3]) {
         let leg = |place: usize| self.legs.get(place).and_then(Option::as_deref);
         let peer = |of: &Leg| of.peer.and_then(leg);
