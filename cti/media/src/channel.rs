@@ -244,6 +244,12 @@ impl ChannelPort {
         self.queued * BLOCK + self.fifo.len()
     }
 
+    /// The same now, when the line may not have been asked for a while.
+    fn ahead_at(&self, now: Time) -> usize {
+        let played = (now.since(self.clock).as_millis() / 20) as usize;
+        self.queued.saturating_sub(played) * BLOCK + self.fifo.len()
+    }
+
     /// How long what comes waits before it is played, on average.
     pub fn delay(&self) -> Duration {
         Duration::from_micros(self.delay as u64 * 125 / 16)
@@ -272,9 +278,9 @@ impl ChannelPort {
         }
         self.waiting.get_or_insert(now);
         self.made_up = 0;
-        self.delay = self.delay - self.delay / 16 + self.ahead();
+        self.delay = self.delay - self.delay / 16 + self.ahead_at(now);
         stats.overruns += self.fifo.push(alaw);
-        while self.ahead() > self.playout.bound * BLOCK && self.fifo.drop_block() {
+        while self.ahead_at(now) > self.playout.bound * BLOCK && self.fifo.drop_block() {
             stats.overruns += 1;
         }
     }

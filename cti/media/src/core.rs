@@ -93,6 +93,8 @@ pub struct Core {
     conferences: Conferences,
     programs: Programs,
     routes: Routes,
+    /// Calls of two RTP streams.
+    relays: usize,
     seen: VecDeque<SeenPeer>,
 }
 
@@ -118,6 +120,7 @@ impl Core {
             conferences: Conferences::default(),
             programs: Programs::default(),
             routes: Routes::default(),
+            relays: 0,
             seen: VecDeque::with_capacity(SEEN),
         }
     }
@@ -188,8 +191,20 @@ impl Core {
         }
     }
 
-    /// A datagram came to a shared port.
-    pub fn datagram(&mut self, now: Time, port: SharedPort, from: SocketAddr, datagram: &mut [u8]) {
+    /// The place of the leg for which something at a shared port most likely is.
+    pub(crate) fn expected(&self, port: SharedPort, from: SocketAddr) -> Option<usize> {
+        self.routes.find(port, from).first().copied()
+    }
+
+    /// A datagram is taken from a shared port, to which it came at the time `came`.
+    pub fn datagram(
+        &mut self,
+        now: Time,
+        came: Time,
+        port: SharedPort,
+        from: SocketAddr,
+        datagram: &mut [u8],
+    ) {
         let Some(place) = self.meant(port, from, datagram) else {
             self.totals.unrouted += 1;
             return self.note_ambiguous(port, from);
@@ -197,7 +212,7 @@ impl Core {
         let Some(mut leg) = self.legs[place].take() else { return };
         let peer = leg.peer.and_then(|peer| self.legs[peer].as_deref_mut());
         let (before, begun) = (leg.shared(), leg.ssrc().is_some());
-        leg.datagram(now, from, datagram, peer, &mut self.events);
+        leg.datagram(now, came, (from, datagram), peer, &mut self.events);
         let after = leg.shared();
         if let Some((_, far)) = after.filter(|_| !begun && leg.ssrc().is_some()) {
             let symmetric = far.is.port() == far.signalled.port();
@@ -513,6 +528,11 @@ impl Core {
         &mut self.totals
     }
 
+    /// Whether packets are to be handed on as they come, and do not all wait for the next tick anyway.
+    pub(crate) fn relays(&self) -> bool {
+        self.relays > 0
+    }
+
     pub(crate) fn legs(&self) -> usize {
         self.places.len()
     }
@@ -583,6 +603,7 @@ impl Core {
         }
         self.split(a);
         self.split(b);
+        self.relays += usize::from([a_place, b_place].iter().all(|place| self.streams(*place)));
         for (place, peer) in [(a_place, b_place), (b_place, a_place)] {
             let line = self.legs[peer].as_ref().is_some_and(|leg| matches!(leg.port, Port::Channel(_)));
             if let Some(leg) = &mut self.legs[place] {
@@ -594,10 +615,17 @@ impl Core {
         self.wake(a_place);
     }
 
+    fn streams(&self, place: usize) -> bool {
+        self.legs[place].as_ref().is_some_and(|leg| matches!(leg.port, Port::Rtp(_)))
+    }
+
     fn split(&mut self, leg: LegId) {
         self.split_program(leg);
         let place = self.places.get(&leg).copied();
         let peer = place.and_then(|place| self.legs[place].as_ref()?.peer);
+        if let (Some(place), Some(peer)) = (place, peer) {
+            self.relays -= usize::from(self.streams(place) && self.streams(peer));
+        }
         for place in [place, peer].into_iter().flatten() {
             if let Some(leg) = self.legs[place].as_deref_mut() {
                 leg.set_peer(None, false);

@@ -139,12 +139,12 @@ impl Leg {
         }
     }
 
-    /// Takes a datagram that a shared socket received.
+    /// Takes a datagram that a shared socket received, and when it came there.
     pub fn datagram(
         &mut self,
         now: Time,
-        from: SocketAddr,
-        datagram: &mut [u8],
+        came: Time,
+        (from, datagram): (SocketAddr, &mut [u8]),
         mut peer: Option<&mut Leg>,
         events: &mut VecDeque<MediaEvent>,
     ) {
@@ -153,7 +153,7 @@ impl Leg {
         let Port::Rtp(rtp) = &mut self.port else { return };
         let length = rtp.open(datagram).min(datagram.len());
         let datagram = &mut datagram[..length];
-        if let Taken::Packet(arrival) = rtp.judge(now, from, datagram, stats) {
+        if let Taken::Packet(arrival) = rtp.judge(came, from, datagram, stats) {
             hand_on(now, rtp, stats, peer.as_deref_mut(), &mut ear, (arrival, datagram));
             if rtp.path() == Path::Ordered {
                 in_order(now, rtp, stats, peer, &mut ear);

@@ -25,6 +25,8 @@ pub(crate) struct Batch<const SIZE: usize> {
     names: Box<[Name]>,
     iovecs: Box<[iovec]>,
     headers: Box<[mmsghdr]>,
+    /// Room for the stamp of each that comes; none where they are sent.
+    stamps: Box<[[u64; STAMP / 8]]>,
     length: usize,
 }
 
@@ -37,6 +39,7 @@ impl<const SIZE: usize> Batch<SIZE> {
             names: vec![name; places].into(),
             iovecs: vec![io; places].into(),
             headers: vec![header; places].into(),
+            stamps: Box::default(),
             length: 0,
         };
         for at in 0..places {
@@ -50,6 +53,17 @@ impl<const SIZE: usize> Batch<SIZE> {
         batch
     }
 
+    /// Places for what comes, and when it came.
+    pub fn stamped(places: usize) -> Batch<SIZE> {
+        let mut batch = Batch::new(places);
+        batch.stamps = vec![[0; STAMP / 8]; places].into();
+        for (header, stamp) in batch.headers.iter_mut().zip(&mut batch.stamps) {
+            header.msg_hdr.msg_control = stamp.as_mut_ptr().cast();
+            header.msg_hdr.msg_controllen = STAMP;
+        }
+        batch
+    }
+
     /// Datagrams in it.
     pub fn len(&self) -> usize {
         self.length
@@ -57,8 +71,11 @@ impl<const SIZE: usize> Batch<SIZE> {
 
     /// Takes what waits in the socket, as far as there are places. Returns how many came.
     pub fn receive(&mut self, socket: &UdpSocket) -> usize {
+        let room = if self.stamps.is_empty() { 0 } else { STAMP };
         for header in &mut self.headers[..self.length] {
-            header.msg_hdr.msg_namelen = size_of::<Name>() as u32; // written by the last call
+            // Written by the last call.
+            header.msg_hdr.msg_namelen = size_of::<Name>() as u32;
+            header.msg_hdr.msg_controllen = room;
         }
         let (headers, places) = (self.headers.as_mut_ptr(), self.headers.len() as c_uint);
         // SAFETY: each header points to a name and an iovec of this batch, that to data of it, all with their true lengths.
@@ -80,6 +97,16 @@ impl<const SIZE: usize> Batch<SIZE> {
         let length = self.headers[at].msg_len as usize;
         let from = self.names[at].address()?;
         Some((self.data[at].get_mut(..length)?, from))
+    }
+
+    /// Where one came from.
+    pub fn from(&self, at: usize) -> Option<SocketAddr> {
+        self.names[..self.length].get(at)?.address()
+    }
+
+    /// When one came by the real-time clock, where the batch takes that and the socket stamps.
+    pub fn came(&self, at: usize) -> Option<Duration> {
+        stamp(&self.headers[at].msg_hdr)
     }
 
     /// Puts one in to be sent. `false` when there is no place for it; what is longer than a place is cut.
@@ -229,11 +256,32 @@ mod tests {
             assert_eq!(out.send(&a), 0);
             let mut incoming = Batch::<16>::new(8);
             assert_eq!(incoming.receive(&b), 3);
+            assert_eq!(incoming.came(1), None);
             assert!(incoming.get(0).is_none());
             assert_eq!(incoming.get(1).unwrap(), (&mut b"one".to_vec()[..], a.local_addr().unwrap()));
             assert_eq!(incoming.get(2).unwrap().0, b"three");
             assert_eq!(incoming.receive(&b), 0);
         }
+    }
+
+    #[test]
+    fn each_of_a_batch_bears_its_own_stamp() {
+        let (a, b) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        crate::sys::stamp(&b, true);
+        let mut incoming = Batch::<16>::stamped(8);
+        for _ in 0..2 {
+            let mut times = vec![crate::sys::real_time_clock()];
+            for _ in 0..3 {
+                a.send_to(b"x", b.local_addr().unwrap()).unwrap();
+                times.push(crate::sys::real_time_clock());
+            }
+            assert_eq!(incoming.receive(&b), 3);
+            let between = |at: usize| (times[at]..=times[at + 1]).contains(&incoming.came(at).unwrap());
+            assert!((0..3).all(between));
+        }
+        crate::sys::stamp(&b, false);
+        a.send_to(b"x", b.local_addr().unwrap()).unwrap();
+        assert_eq!((incoming.receive(&b), incoming.came(0)), (1, None));
     }
 
     #[test]

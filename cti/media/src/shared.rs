@@ -17,6 +17,8 @@ use crate::{
     watch::Watch,
 };
 use demarc_model::{LegId, Time};
+use foldhash::fast::RandomState;
+use smallvec::SmallVec;
 use std::{
     cell::RefCell,
     collections::HashMap,
@@ -28,8 +30,11 @@ use std::{
 
 /// Packets sent with one system call at most.
 const AT_ONCE: usize = 64;
-/// Batches taken from one port before the next one's turn.
+/// Batches taken from one port before the next one's turn, at least.
 const BATCHES: usize = 8;
+/// Packets a leg of the engine's that are taken from one port before the next one's turn: those of 80 ms, so that an engine that
+/// is late catches up, and what nobody wants takes no longer than that.
+const CATCH_UP: usize = 4;
 /// Shared ports are watched under numbers from here on.
 const FIRST: usize = 1 << 32;
 /// Ports for reports are watched under their legs' numbers, or those of the shared ports, and this.
@@ -83,11 +88,14 @@ pub(crate) struct SharedPorts {
     /// The ports above them, for reports of peers that send them apart.
     controls: Vec<Option<UdpSocket>>,
     incoming: Batch<DATAGRAM>,
+    /// Whether the kernel tells when each datagram came.
+    stamps: bool,
 }
 
 impl Default for SharedPorts {
     fn default() -> SharedPorts {
-        SharedPorts { ports: Vec::new(), controls: Vec::new(), incoming: Batch::new(AT_ONCE) }
+        let (ports, controls) = (Vec::new(), Vec::new());
+        SharedPorts { ports, controls, incoming: Batch::stamped(AT_ONCE), stamps: false }
     }
 }
 
@@ -96,6 +104,7 @@ impl SharedPorts {
     pub fn add(&mut self, watch: &Watch, socket: UdpSocket) {
         sys::receive_buffer(&socket, RECEIVE_BUFFER);
         sys::never_cut(&socket);
+        sys::stamp(&socket, self.stamps);
         watch.add(&socket, FIRST + self.ports.len());
         let control = socket.local_addr().ok().and_then(above);
         if let Some(control) = &control {
@@ -110,24 +119,46 @@ impl SharedPorts {
         self.ports.get(usize::from(port.0)).map(|shared| SharedSocket(shared.clone()))
     }
 
-    /// Something waits in the socket that is watched under this number.
-    pub fn readable(&mut self, core: &mut Core, now: Time, number: usize) {
+    /// Has the kernel tell when each datagram came, or no longer: where they are left to wait, the time at which they are
+    /// received says nothing.
+    pub fn stamp(&mut self, on: bool) {
+        if self.stamps != on {
+            self.ports.iter().for_each(|shared| sys::stamp(&shared.socket, on));
+            self.stamps = on;
+        }
+    }
+
+    /// Something waits in the socket that is watched under this number. Whether more may wait there when it has had its turn.
+    pub fn readable(&mut self, core: &mut Core, watch: &Watch, now: Time, number: usize) -> bool {
         if number & CONTROL != 0 {
-            return self.control_readable(core, now, number & !CONTROL);
+            self.control_readable(core, now, number & !CONTROL);
+        } else if let Some(port) = number.checked_sub(FIRST) {
+            let batches = BATCHES.max(core.legs() * CATCH_UP / AT_ONCE);
+            return (0..batches).all(|_| self.batch(core, watch, now, port) == AT_ONCE);
+        } else {
+            core.readable(now, number);
         }
-        let Some(port) = number.checked_sub(FIRST) else { return core.readable(now, number) };
-        let Some(shared) = self.ports.get(port) else { return };
-        for _ in 0..BATCHES {
-            let came = self.incoming.receive(&shared.socket);
-            for at in 0..came {
-                if let Some((datagram, from)) = self.incoming.get(at) {
-                    core.datagram(now, SharedPort(port as u16), from, datagram);
-                }
-            }
-            if came < AT_ONCE {
-                break;
+        false
+    }
+
+    /// Takes what waits at a shared port, as far as a batch can hold it; how many came.
+    fn batch(&mut self, core: &mut Core, watch: &Watch, now: Time, port: usize) -> usize {
+        let SharedPorts { ports, incoming, .. } = self;
+        let Some(shared) = ports.get(port) else { return 0 };
+        let port = SharedPort(port as u16);
+        let came = incoming.receive(&shared.socket);
+        let mut places = [None; AT_ONCE];
+        for (at, place) in places[..came].iter_mut().enumerate() {
+            *place = incoming.from(at).and_then(|from| core.expected(port, from));
+        }
+        for at in 0..came {
+            core.prepare([3, 2, 1].map(|ahead| places.get(at + ahead).copied().flatten()));
+            let stamp = incoming.came(at).map_or(now, |stamp| watch.time(stamp));
+            if let Some((datagram, from)) = incoming.get(at) {
+                core.datagram(now, stamp, port, from, datagram);
             }
         }
+        came
     }
 
     /// Reports wait at a port of their own.
@@ -137,7 +168,7 @@ impl SharedPorts {
         if self.incoming.receive(control) > 0 {
             for at in 0..self.incoming.len() {
                 if let Some((datagram, from)) = self.incoming.get(at).filter(|(data, _)| is_rtcp(data)) {
-                    core.datagram(now, SharedPort(port as u16), from, datagram);
+                    core.datagram(now, now, SharedPort(port as u16), from, datagram);
                 }
             }
         }
@@ -194,9 +225,12 @@ impl FarEnd {
 /// Which places of legs could be meant.
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
-    exact: HashMap<(SharedPort, SocketAddr), Vec<usize>>,
-    by_ip: HashMap<(SharedPort, IpAddr), Vec<usize>>,
+    exact: Map<SocketAddr>,
+    by_ip: Map<IpAddr>,
 }
+
+/// Few have more than one place. The hasher is quick, and seeded at random: the peers choose what it is of.
+type Map<Address> = HashMap<(SharedPort, Address), SmallVec<[usize; 2]>, RandomState>;
 
 impl Routes {
     /// A leg, and where its packets may come from.
@@ -223,17 +257,17 @@ impl Routes {
     pub fn find(&self, port: SharedPort, from: SocketAddr) -> &[usize] {
         let exact = self.exact.get(&(port, from));
         let found = exact.or_else(|| self.by_ip.get(&(port, from.ip())));
-        found.map_or(&[], Vec::as_slice)
+        found.map_or(&[], SmallVec::as_slice)
     }
 }
 
-fn put(places: &mut Vec<usize>, place: usize) {
+fn put(places: &mut SmallVec<[usize; 2]>, place: usize) {
     if !places.contains(&place) {
         places.push(place);
     }
 }
 
-fn take<K: Hash + Eq>(map: &mut HashMap<K, Vec<usize>>, key: K, place: usize) {
+fn take<Address: Hash + Eq>(map: &mut Map<Address>, key: (SharedPort, Address), place: usize) {
     if let Some(places) = map.get_mut(&key) {
         places.retain(|other| *other != place);
         if places.is_empty() {

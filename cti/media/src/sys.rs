@@ -36,9 +36,12 @@ pub(crate) fn real_time(priority: u8) -> bool {
     }
 }
 
-/// Asks for a larger receive buffer; the system's limit (`net.core.rmem_max`) holds.
+/// Asks for a larger receive buffer. The system's limit (`net.core.rmem_max`) holds for who may not go beyond it
+/// (`CAP_NET_ADMIN`).
 pub(crate) fn receive_buffer(socket: &impl AsRawFd, octets: i32) {
-    set_option(socket, (libc::SOL_SOCKET, libc::SO_RCVBUF), octets);
+    if !set_option(socket, (libc::SOL_SOCKET, libc::SO_RCVBUFFORCE), octets) {
+        set_option(socket, (libc::SOL_SOCKET, libc::SO_RCVBUF), octets);
+    }
 }
 
 /// Has the kernel tell when each datagram came, or no longer (socket(7): `SO_TIMESTAMPNS`).
@@ -53,10 +56,10 @@ pub(crate) fn never_cut(socket: &impl AsRawFd) {
 }
 
 #[allow(unsafe_code)]
-fn set_option(socket: &impl AsRawFd, (level, option): (i32, i32), value: i32) {
+fn set_option(socket: &impl AsRawFd, (level, option): (i32, i32), value: i32) -> bool {
     let (value, length) = (&raw const value, size_of::<i32>() as u32);
     // SAFETY: the value lives through the call, which only reads it, and is as long as it is said to be.
-    unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, value.cast(), length) };
+    unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, value.cast(), length) == 0 }
 }
 
 /// Undoes a datagram socket's `connect`.

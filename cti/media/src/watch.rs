@@ -12,6 +12,7 @@ pub(crate) const AT_ONCE: usize = 256;
 pub(crate) struct Watch {
     shared: Rc<Shared>,
     events: Box<[EpollEvent; AT_ONCE]>,
+    told: usize,
 }
 
 struct Shared {
@@ -32,7 +33,7 @@ impl Watch {
     pub fn new() -> Watch {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).ok();
         let shared = Shared { epoll, epoch: Cell::default() };
-        Watch { shared: Rc::new(shared), events: Box::new([EpollEvent::empty(); AT_ONCE]) }
+        Watch { shared: Rc::new(shared), events: Box::new([EpollEvent::empty(); AT_ONCE]), told: 0 }
     }
 
     /// Watches a socket under a number.
@@ -47,11 +48,16 @@ impl Watch {
         self.shared.epoch.set(sys::real_time_clock().saturating_sub(now.0));
     }
 
-    /// Waits to this time for a datagram, or does not wait. A signal may end it early.
-    pub fn wait(&mut self, due: Duration, at_once: bool) -> &[EpollEvent] {
+    /// A time of the real-time clock as one of the engine.
+    pub fn time(&self, stamp: Duration) -> Time {
+        self.shared.time(stamp)
+    }
+
+    /// Waits to this time for a datagram, or does not wait; what time it is then. A signal may end it early.
+    pub fn wait(&mut self, due: Duration, at_once: bool) -> Duration {
         let Some(epoll) = &self.shared.epoll else {
             sys::sleep_until(due);
-            return &[];
+            return sys::monotonic();
         };
         let left = due.saturating_sub(sys::monotonic());
         let milliseconds = if at_once { 0 } else { left.as_millis().min(1000) as u16 };
@@ -59,7 +65,13 @@ impl Watch {
         if got == 0 && !at_once && left < Duration::from_millis(1) {
             sys::sleep_until(due); // epoll counts in milliseconds
         }
-        &self.events[..got]
+        self.told = got;
+        sys::monotonic()
+    }
+
+    /// The sockets that were told of when it waited last.
+    pub fn told(&self) -> &[EpollEvent] {
+        &self.events[..self.told]
     }
 }
 
@@ -83,6 +95,12 @@ impl Watched {
 
     /// A time of the real-time clock as one of the engine.
     pub fn time(&self, stamp: Duration) -> Time {
-        Time(stamp.saturating_sub(self.shared.epoch.get()))
+        self.shared.time(stamp)
+    }
+}
+
+impl Shared {
+    fn time(&self, stamp: Duration) -> Time {
+        Time(stamp.saturating_sub(self.epoch.get()))
     }
 }

@@ -78,11 +78,12 @@ fn changed_packets_at_a_shared_port_reach_no_other_call() {
     mutants(&entries, 5000, |seed, mut octets| {
         let from =
             ["192.0.2.3:1000", "192.0.2.3:1002", "192.0.2.3:7777", "203.0.113.5:1000"][seed as usize % 4];
-        core.datagram(Time::from_millis(seed), PORT, from.parse().unwrap(), &mut octets);
+        let now = Time::from_millis(seed);
+        core.datagram(now, now, PORT, from.parse().unwrap(), &mut octets);
         if seed.is_multiple_of(20) {
             let block = [seed as u8; BLOCK];
             let mut good = packet(8, (seed / 20) as u16, seed as u32 * 8, 9, &block);
-            core.datagram(Time::from_millis(seed), PORT, far[0].parse().unwrap(), &mut good);
+            core.datagram(now, now, PORT, far[0].parse().unwrap(), &mut good);
             said.push(block.to_vec());
         }
     });

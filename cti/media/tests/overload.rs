@@ -5,11 +5,12 @@
 
 mod world;
 
-use demarc_media::{BLOCK, Codec, RtpRemote};
+use demarc_media::{BLOCK, Codec, RtpRemote, SharedPort};
 use demarc_model::{MediaCommand, Time};
 use std::ops::Range;
 use world::{LINE, PEER, PHONE, World, packet};
 
+const PORT: SharedPort = SharedPort(0);
 /// Blocks that the engine holds for a line at most, and the oldest that it sends to a telephone.
 const BOUND: u64 = 15;
 /// Where a block bears its number: behind what a joint with made-up sound changes.
@@ -53,6 +54,8 @@ struct Call {
     world: World,
     /// Of the telephone's socket, where it is watched.
     place: Option<usize>,
+    /// Whether the telephone's port is shared with other calls.
+    shared: bool,
     line: Vec<Heard>,
     phone: Vec<Heard>,
 }
@@ -60,7 +63,7 @@ struct Call {
 impl Call {
     fn new() -> Call {
         let world = World::joined(RtpRemote::new(PEER.parse().unwrap(), Codec::Pcma));
-        Call { world, place: None, line: Vec::new(), phone: Vec::new() }
+        Call { world, place: None, shared: false, line: Vec::new(), phone: Vec::new() }
     }
 
     /// The same with a socket whose readiness is told.
@@ -72,6 +75,25 @@ impl Call {
         call
     }
 
+    /// The same at a port that legs share.
+    fn shared() -> Call {
+        let mut call = Call::new();
+        let (net, remote) = (call.world.net.clone(), RtpRemote::new(PEER.parse().unwrap(), Codec::Pcma));
+        call.world.core.attach_shared(Time::ZERO, PHONE, PORT, Box::new(net), remote);
+        call.world.core.command(MediaCommand::Join { a: LINE, b: PHONE });
+        call.shared = true;
+        call
+    }
+
+    /// Takes what waits at the shared port.
+    fn take_shared(&mut self) {
+        let now = self.world.now();
+        let incoming = std::mem::take(&mut *self.world.net.incoming.lock().unwrap());
+        for (mut datagram, from) in incoming {
+            self.world.core.datagram(now, now, PORT, from, &mut datagram);
+        }
+    }
+
     /// So many steps of 20 ms, in which the engine has a turn at the socket and one at the channel, or not.
     fn steps(&mut self, steps: u64, has_turn: impl Fn(u64) -> [bool; 2]) {
         for step in 0..steps {
@@ -80,6 +102,9 @@ impl Call {
             self.world.line.get().says.push_back(said(at));
             if let Some(place) = self.place.filter(|_| socket) {
                 self.world.core.readable(self.world.now(), place);
+            }
+            if self.shared && socket {
+                self.take_shared();
             }
             self.world.step(ticks);
             let played: Vec<_> = self.world.line.get().heard.drain(..).flatten().collect();
@@ -129,7 +154,7 @@ const ALWAYS: fn(u64) -> [bool; 2] = |_| [true; 2];
 
 #[test]
 fn after_a_second_without_the_engine_all_is_as_before() {
-    for mut call in [Call::new(), Call::watched()] {
+    for mut call in [Call::new(), Call::watched(), Call::shared()] {
         call.steps(500, ALWAYS);
         call.assert_whole(300, "before");
         let (ahead, before) = (call.ahead(), call.last(300)[0].last().unwrap().after());
@@ -147,28 +172,30 @@ fn after_a_second_without_the_engine_all_is_as_before() {
 #[test]
 fn an_engine_that_is_always_late_loses_no_more_than_it_must() {
     for (every, least) in [(5, 99), (10, 99), (20, 70), (30, 40)] {
-        let mut call = Call::new();
-        call.steps(500, ALWAYS);
-        call.steps(2000, |step| [step % every == 0; 2]);
-        let heard = call.heard(1500);
-        assert!(heard.iter().all(|percent| *percent >= least), "a tick in {every}: {heard:?} percent");
-        call.steps(600, ALWAYS);
-        call.assert_whole(500, "on time again");
+        for mut call in [Call::new(), Call::shared()] {
+            call.steps(500, ALWAYS);
+            call.steps(2000, |step| [step % every == 0; 2]);
+            let heard = call.heard(1500);
+            assert!(heard.iter().all(|percent| *percent >= least), "a tick in {every}: {heard:?} percent");
+            call.steps(600, ALWAYS);
+            call.assert_whole(500, "on time again");
+        }
     }
 }
 
 #[test]
 fn what_waits_in_a_socket_that_is_seldom_asked_is_not_left_there() {
     for every in [2, 3, 7] {
-        let mut call = Call::watched();
-        call.steps(500, ALWAYS);
-        call.steps(2000, |step| [step % every == 0, true]);
-        let heard = call.heard(1500);
-        assert!(
-            heard.iter().all(|percent| *percent >= 95),
-            "asked in one step of {every}: {heard:?} percent"
-        );
-        call.steps(600, ALWAYS);
-        call.assert_whole(500, "asked in time again");
+        for mut call in [Call::watched(), Call::shared()] {
+            call.steps(500, ALWAYS);
+            call.steps(2000, |step| [step % every == 0, true]);
+            let heard = call.heard(1500);
+            assert!(
+                heard.iter().all(|percent| *percent >= 95),
+                "asked in one step of {every}: {heard:?} percent"
+            );
+            call.steps(600, ALWAYS);
+            call.assert_whole(500, "asked in time again");
+        }
     }
 }

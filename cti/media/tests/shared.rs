@@ -35,7 +35,8 @@ fn calls(remotes: &[[&str; 2]]) -> (Core, Vec<[Net; 2]>) {
 
 fn arrives(core: &mut Core, at: u64, from: &str, ssrc: u32) {
     let mut datagram = packet(8, at as u16, at as u32 * 160, ssrc, &[ssrc as u8; BLOCK]);
-    core.datagram(Time::from_millis(at * 20), PORT, from.parse().unwrap(), &mut datagram);
+    let now = Time::from_millis(at * 20);
+    core.datagram(now, now, PORT, from.parse().unwrap(), &mut datagram);
 }
 
 /// What a leg was sent: the first octet of each payload, and where to.
@@ -173,8 +174,8 @@ fn encrypted_legs_share_a_port() {
             phones[n].send(&plain, far[n].parse().unwrap()).unwrap();
             let (mut sealed, _) = air.sent().pop().unwrap();
             let mut copy = plain.clone();
-            core.datagram(Time::ZERO, PORT, far[n].parse().unwrap(), &mut copy); // in the clear
-            core.datagram(Time::ZERO, PORT, far[n].parse().unwrap(), &mut sealed);
+            core.datagram(Time::ZERO, Time::ZERO, PORT, far[n].parse().unwrap(), &mut copy); // in the clear
+            core.datagram(Time::ZERO, Time::ZERO, PORT, far[n].parse().unwrap(), &mut sealed);
         }
     }
     let mut room = [0; 500];
