@@ -191,11 +191,6 @@ impl Core {
         }
     }
 
-    /// The place of the leg for which something at a shared port most likely is.
-    pub(crate) fn expected(&self, port: SharedPort, from: SocketAddr) -> Option<usize> {
-        self.routes.find(port, from).first().copied()
-    }
-
     /// A datagram is taken from a shared port, to which it came at the time `came`.
     pub fn datagram(
         &mut self,
@@ -205,10 +200,24 @@ impl Core {
         from: SocketAddr,
         datagram: &mut [u8],
     ) {
-        let Some(place) = self.meant(port, from, datagram) else {
-            self.totals.unrouted += 1;
-            return self.note_ambiguous(port, from);
-        };
+        match self.meant(port, from, datagram) {
+            Some(place) => self.hand_to(place, now, came, from, datagram),
+            None => {
+                self.totals.unrouted += 1;
+                self.note_ambiguous(port, from);
+            }
+        }
+    }
+
+    /// The same where the place of the leg is known.
+    pub(crate) fn hand_to(
+        &mut self,
+        place: usize,
+        now: Time,
+        came: Time,
+        from: SocketAddr,
+        datagram: &mut [u8],
+    ) {
         let Some(mut leg) = self.legs[place].take() else { return };
         let peer = leg.peer.and_then(|peer| self.legs[peer].as_deref_mut());
         let (before, begun) = (leg.shared(), leg.ssrc().is_some());
@@ -219,12 +228,17 @@ impl Core {
             self.note(SeenPeer { ip: far.is.ip(), symmetric });
         }
         if before != after
-            && let (Some((_, before)), Some((_, after))) = (before, after)
+            && let (Some((port, before)), Some((_, after))) = (before, after)
         {
             self.routes.remove(port, &before, place);
             self.routes.add(port, &after, place);
         }
         self.put_back(place, leg);
+    }
+
+    /// Which legs could be meant, by where a packet comes from.
+    pub(crate) fn routes(&self) -> &Routes {
+        &self.routes
     }
 
     /// Where a leg that sends its reports apart has its stream's port; it wants the one above it for them.
@@ -260,10 +274,10 @@ impl Core {
     /// The leg that a packet at a shared port is for: the only one that it can be, or the only one of its SSRC, or the
     /// only one that has heard nothing yet. Where that leaves several it is for none: no call ever hears another.
     fn meant(&self, port: SharedPort, from: SocketAddr, datagram: &[u8]) -> Option<usize> {
-        let places = self.routes.find(port, from);
-        if let [place] = places {
-            return Some(*place);
+        if let Some(place) = self.routes.only(port, from) {
+            return Some(place);
         }
+        let places = self.routes.find(port, from);
         let ssrc = match rtcp::is_rtcp(datagram) {
             true => rtcp::ssrc(datagram)?,
             false => u32::from_be_bytes(datagram.get(8..12)?.try_into().ok()?),

@@ -287,12 +287,13 @@ fn run(
         }
         let now = watch.wait(due, busy);
         let places = watch.told();
-        (busy, full, more, round) = (!places.is_empty(), places.len() == AT_ONCE, false, now);
+        (busy, full, round) = (!places.is_empty() || ports.asks(), places.len() == AT_ONCE, now);
         rounds += 1;
+        let time = Time(now.saturating_sub(start));
+        more = ports.ask(&mut core, &watch, time);
         for (at, place) in places.iter().enumerate() {
             core.prepare([3, 2, 1].map(|ahead| places.get(at + ahead).map(|place| place.data() as usize)));
-            let now = Time(now.saturating_sub(start));
-            more |= ports.readable(&mut core, &watch, now, place.data() as usize);
+            more |= ports.readable(&mut core, &watch, time, place.data() as usize);
         }
         // While there is more to do than time for it, each socket has its turn between two ticks as each channel has its own.
         if now >= due && !(full && rounds * AT_ONCE <= core.legs()) {
@@ -311,6 +312,7 @@ fn run(
                 return;
             }
             core.tick(now);
+            ports.choose(&watch);
             while let Some(peer) = core.poll_seen() {
                 // A full queue loses it until it is seen again.
                 let _ = config.seen.as_ref().map(|told| told.try_send(peer));

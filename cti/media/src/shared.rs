@@ -35,12 +35,15 @@ const BATCHES: usize = 8;
 /// Packets a leg of the engine's that are taken from one port before the next one's turn: those of 80 ms, so that an engine that
 /// is late catches up, and what nobody wants takes no longer than that.
 const CATCH_UP: usize = 4;
+/// Packets in a tick from which on a port is no longer watched: five in a round of [`crate::EngineConfig::gather`].
+const MUCH: usize = 200;
 /// Shared ports are watched under numbers from here on.
 const FIRST: usize = 1 << 32;
 /// Ports for reports are watched under their legs' numbers, or those of the shared ports, and this.
 const CONTROL: usize = 1 << 40;
-/// Octets that may wait in a shared port's socket: a tenth of a second of two hundred calls.
-const RECEIVE_BUFFER: i32 = 4 << 20;
+/// Octets that are asked for to wait in a shared port's socket. Of twice as many, as the kernel counts, a packet of sound takes
+/// some 768: this is a second of 800 calls.
+const RECEIVE_BUFFER: i32 = 16 << 20;
 
 /// The number of a shared port: they count from 0 in the order in which the engine got them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +53,18 @@ pub struct SharedPort(pub u16);
 pub(crate) struct Shared {
     pub socket: UdpSocket,
     outgoing: RefCell<Batch<{ HEADER + MAX_STRETCH }>>,
+}
+
+/// A shared port, and how it is known that something waits there.
+struct Port {
+    shared: Rc<Shared>,
+    /// The port above it, for reports of peers that send them apart.
+    control: Option<UdpSocket>,
+    /// Whether it is watched. While much comes it is asked in each round: to be told costs something for every packet, of
+    /// those that are sent, too.
+    watched: bool,
+    /// Packets since the last tick.
+    came: usize,
 }
 
 impl Shared {
@@ -84,9 +99,7 @@ impl Socket for SharedSocket {
 
 /// The shared ports of an engine.
 pub(crate) struct SharedPorts {
-    ports: Vec<Rc<Shared>>,
-    /// The ports above them, for reports of peers that send them apart.
-    controls: Vec<Option<UdpSocket>>,
+    ports: Vec<Port>,
     incoming: Batch<DATAGRAM>,
     /// Whether the kernel tells when each datagram came.
     stamps: bool,
@@ -94,36 +107,35 @@ pub(crate) struct SharedPorts {
 
 impl Default for SharedPorts {
     fn default() -> SharedPorts {
-        let (ports, controls) = (Vec::new(), Vec::new());
-        SharedPorts { ports, controls, incoming: Batch::stamped(AT_ONCE), stamps: false }
+        SharedPorts { ports: Vec::new(), incoming: Batch::stamped(AT_ONCE), stamps: false }
     }
 }
 
 impl SharedPorts {
     /// A further port; it is watched under a number above all places of legs.
     pub fn add(&mut self, watch: &Watch, socket: UdpSocket) {
+        let number = FIRST + self.ports.len();
         sys::receive_buffer(&socket, RECEIVE_BUFFER);
         sys::never_cut(&socket);
         sys::stamp(&socket, self.stamps);
-        watch.add(&socket, FIRST + self.ports.len());
+        let watched = watch.add(&socket, number).is_some();
         let control = socket.local_addr().ok().and_then(above);
         if let Some(control) = &control {
-            watch.add(control, CONTROL | (FIRST + self.ports.len()));
+            watch.add(control, CONTROL | number);
         }
-        self.controls.push(control);
-        self.ports.push(Shared::new(socket));
+        self.ports.push(Port { shared: Shared::new(socket), control, watched, came: 0 });
     }
 
     /// A leg's end of a port.
     pub fn get(&self, port: SharedPort) -> Option<SharedSocket> {
-        self.ports.get(usize::from(port.0)).map(|shared| SharedSocket(shared.clone()))
+        self.ports.get(usize::from(port.0)).map(|port| SharedSocket(port.shared.clone()))
     }
 
     /// Has the kernel tell when each datagram came, or no longer: where they are left to wait, the time at which they are
     /// received says nothing.
     pub fn stamp(&mut self, on: bool) {
         if self.stamps != on {
-            self.ports.iter().for_each(|shared| sys::stamp(&shared.socket, on));
+            self.ports.iter().for_each(|port| sys::stamp(&port.shared.socket, on));
             self.stamps = on;
         }
     }
@@ -133,29 +145,64 @@ impl SharedPorts {
         if number & CONTROL != 0 {
             self.control_readable(core, now, number & !CONTROL);
         } else if let Some(port) = number.checked_sub(FIRST) {
-            let batches = BATCHES.max(core.legs() * CATCH_UP / AT_ONCE);
-            return (0..batches).all(|_| self.batch(core, watch, now, port) == AT_ONCE);
+            return self.take(core, watch, now, port);
         } else {
             core.readable(now, number);
         }
         false
     }
 
-    /// Takes what waits at a shared port, as far as a batch can hold it; how many came.
-    fn batch(&mut self, core: &mut Core, watch: &Watch, now: Time, port: usize) -> usize {
+    /// Whether there are ports that are not watched.
+    pub fn asks(&self) -> bool {
+        self.ports.iter().any(|port| !port.watched)
+    }
+
+    /// Asks the ports that are not watched. Whether more may wait.
+    pub fn ask(&mut self, core: &mut Core, watch: &Watch, now: Time) -> bool {
+        let mut more = false;
+        for port in 0..self.ports.len() {
+            more |= !self.ports[port].watched && self.take(core, watch, now, port);
+        }
+        more
+    }
+
+    /// At a tick: watches the ports to which little has come since the last one, and the others no longer.
+    pub fn choose(&mut self, watch: &Watch) {
+        for (number, port) in self.ports.iter_mut().enumerate() {
+            let (socket, little) = (&port.shared.socket, port.came < MUCH);
+            if little && !port.watched {
+                port.watched = watch.add(socket, FIRST + number).is_some();
+            } else if !little && port.watched {
+                port.watched = !watch.remove(socket);
+            }
+            port.came = 0;
+        }
+    }
+
+    /// Takes what waits at a port. Whether more may.
+    fn take(&mut self, core: &mut Core, watch: &Watch, now: Time, port: usize) -> bool {
+        let batches = BATCHES.max(core.legs() * CATCH_UP / AT_ONCE);
+        (0..batches).all(|_| self.batch(core, watch, now, port) == AT_ONCE)
+    }
+
+    /// The same, as far as a batch can hold it; how many came.
+    fn batch(&mut self, core: &mut Core, watch: &Watch, now: Time, number: usize) -> usize {
         let SharedPorts { ports, incoming, .. } = self;
-        let Some(shared) = ports.get(port) else { return 0 };
-        let port = SharedPort(port as u16);
-        let came = incoming.receive(&shared.socket);
-        let mut places = [None; AT_ONCE];
+        let Some(port) = ports.get_mut(number) else { return 0 };
+        let came = incoming.receive(&port.shared.socket);
+        port.came += came;
+        let port = SharedPort(number as u16);
+        let (mut places, changes) = ([None; AT_ONCE], core.routes().changes());
         for (at, place) in places[..came].iter_mut().enumerate() {
-            *place = incoming.from(at).and_then(|from| core.expected(port, from));
+            *place = incoming.from(at).and_then(|from| core.routes().only(port, from));
         }
         for at in 0..came {
             core.prepare([3, 2, 1].map(|ahead| places.get(at + ahead).copied().flatten()));
             let stamp = incoming.came(at).map_or(now, |stamp| watch.time(stamp));
-            if let Some((datagram, from)) = incoming.get(at) {
-                core.datagram(now, stamp, port, from, datagram);
+            let Some((datagram, from)) = incoming.get(at) else { continue };
+            match places[at].filter(|_| core.routes().changes() == changes) {
+                Some(place) => core.hand_to(place, now, stamp, from, datagram),
+                None => core.datagram(now, stamp, port, from, datagram),
             }
         }
         came
@@ -164,7 +211,7 @@ impl SharedPorts {
     /// Reports wait at a port of their own.
     fn control_readable(&mut self, core: &mut Core, now: Time, number: usize) {
         let Some(port) = number.checked_sub(FIRST) else { return core.control_readable(now, number) };
-        let Some(Some(control)) = self.controls.get(port) else { return };
+        let Some(control) = self.ports.get(port).and_then(|port| port.control.as_ref()) else { return };
         if self.incoming.receive(control) > 0 {
             for at in 0..self.incoming.len() {
                 if let Some((datagram, from)) = self.incoming.get(at).filter(|(data, _)| is_rtcp(data)) {
@@ -186,8 +233,8 @@ impl SharedPorts {
 
     /// Sends what the legs have to send.
     pub fn flush(&mut self, core: &mut Core) {
-        for shared in &self.ports {
-            core.totals_mut().legs.send_failures += shared.flush() as u64;
+        for port in &self.ports {
+            core.totals_mut().legs.send_failures += port.shared.flush() as u64;
         }
     }
 }
@@ -227,6 +274,7 @@ impl FarEnd {
 pub(crate) struct Routes {
     exact: Map<SocketAddr>,
     by_ip: Map<IpAddr>,
+    changes: u64,
 }
 
 /// Few have more than one place. The hasher is quick, and seeded at random: the peers choose what it is of.
@@ -235,6 +283,7 @@ type Map<Address> = HashMap<(SharedPort, Address), SmallVec<[usize; 2]>, RandomS
 impl Routes {
     /// A leg, and where its packets may come from.
     pub fn add(&mut self, port: SharedPort, far: &FarEnd, place: usize) {
+        self.changes += 1;
         for address in [far.signalled, far.is] {
             put(self.exact.entry((port, address)).or_default(), place);
         }
@@ -245,6 +294,7 @@ impl Routes {
 
     /// The leg is gone, or has another far end.
     pub fn remove(&mut self, port: SharedPort, far: &FarEnd, place: usize) {
+        self.changes += 1;
         for address in [far.signalled, far.is] {
             take(&mut self.exact, (port, address), place);
         }
@@ -258,6 +308,16 @@ impl Routes {
         let exact = self.exact.get(&(port, from));
         let found = exact.or_else(|| self.by_ip.get(&(port, from.ip())));
         found.map_or(&[], SmallVec::as_slice)
+    }
+
+    /// The leg that is meant if there is but one that can be; good for as long as nothing changes.
+    pub fn only(&self, port: SharedPort, from: SocketAddr) -> Option<usize> {
+        if let [place] = self.find(port, from) { Some(*place) } else { None }
+    }
+
+    /// How often they have changed.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 }
 

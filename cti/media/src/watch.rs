@@ -43,6 +43,11 @@ impl Watch {
         Some(Watched { shared: self.shared.clone(), number: number as u64, on: true })
     }
 
+    /// Watches a socket no longer; whether it was watched.
+    pub fn remove(&self, socket: &impl AsFd) -> bool {
+        self.shared.epoll.as_ref().is_some_and(|epoll| epoll.delete(socket).is_ok())
+    }
+
     /// What the engine's time is, for stamps of the real-time clock, which may be set at any time.
     pub fn set_time(&self, now: Time) {
         self.shared.epoch.set(sys::real_time_clock().saturating_sub(now.0));

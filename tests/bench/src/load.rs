@@ -16,7 +16,7 @@ use std::{
 };
 
 /// Sockets of all telephones: each telephone has an IP address of its own in 127.0.0.0/8 instead.
-pub const SOCKETS: usize = 32;
+pub const SOCKETS: usize = 4;
 /// Packets go out at this step of time.
 const STEP: u64 = 250_000;
 /// Each socket is asked once in so many steps.
@@ -69,7 +69,7 @@ pub(crate) fn run(parts: &Parts) -> io::Result<()> {
         lines: (0..channels).map(|n| Ends::line(&parts.lines, n)).collect::<io::Result<_>>()?,
         first: vec![None; setup.legs()],
         blocks: vec![0; channels],
-        outgoing: Batch::new(16),
+        outgoing: Batch::new(64),
         incoming: Batch::new(64),
         setup,
     };
