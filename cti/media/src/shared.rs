@@ -335,3 +335,6 @@ fn take<Address: Hash + Eq>(map: &mut Map<Address>, key: (SharedPort, Address), 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

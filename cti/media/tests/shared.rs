@@ -99,6 +99,22 @@ fn calls_of_one_far_end_are_told_apart_by_ssrc_and_never_guessed() {
     assert_eq!(core.snapshot().totals.unrouted, 3);
 }
 
+#[test]
+fn packets_that_were_left_to_wait_are_judged_by_when_they_came() {
+    for (left, expected) in [(true, 0..1), (false, 5..100)] {
+        let (mut core, _) = calls(&[["192.0.2.1:1000", "192.0.2.2:2000"]]);
+        for at in 0..200 {
+            // They are taken four at a time.
+            let (came, now) = [at, at / 4 * 4 + 3].map(|at| Time::from_millis(at * 20)).into();
+            let mut datagram = packet(8, at as u16, at as u32 * 160, 11, &[0x55; BLOCK]);
+            let from = "192.0.2.1:1000".parse().unwrap();
+            core.datagram(now, if left { came } else { now }, PORT, from, &mut datagram);
+        }
+        let jitter = core.snapshot().quality[0].1.jitter.as_millis();
+        assert!(expected.contains(&jitter), "{jitter} ms");
+    }
+}
+
 /// A telephone behind a NAT is known by its signalling's address alone: its own nobody can reach, and its port the router chose.
 #[test]
 fn telephones_behind_a_nat_are_known_by_where_their_signalling_comes_from() {

@@ -83,6 +83,8 @@ fn telephones() -> io::Result<UdpSocket> {
     mmsg::set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 8 << 20);
     mmsg::set_option(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1);
     mmsg::set_option(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1);
+    // So that the kernel does not look for the telephone's address among its own before each packet; for who may.
+    mmsg::set_option(&socket, libc::IPPROTO_IP, libc::IP_TRANSPARENT, 1);
     // So that the kernel makes no number for each packet that might be cut in pieces.
     mmsg::set_option(&socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO);
     Ok(socket)
