@@ -22,6 +22,14 @@ fn socket(ip: &str) -> UdpSocket {
     socket
 }
 
+fn packet(number: u16, sound: u8) -> [u8; HEADER + BLOCK] {
+    let mut packet = [sound; HEADER + BLOCK];
+    packet[..2].copy_from_slice(&[0x80, 8]);
+    packet[2..4].copy_from_slice(&number.to_be_bytes());
+    packet[4..8].copy_from_slice(&(u32::from(number) * 160).to_be_bytes());
+    packet
+}
+
 impl World {
     fn new() -> World {
         let core = Core::new(CoreConfig::default(), Arc::new(PromptLibrary::new()));
@@ -40,11 +48,7 @@ impl World {
     /// The telephone says so many packets.
     fn says(&self, packets: std::ops::Range<u16>) {
         for number in packets {
-            let mut packet = [0xD5; HEADER + BLOCK];
-            packet[..2].copy_from_slice(&[0x80, 8]);
-            packet[2..4].copy_from_slice(&number.to_be_bytes());
-            packet[4..8].copy_from_slice(&(u32::from(number) * 160).to_be_bytes());
-            self.phone.send_to(&packet, self.near).unwrap();
+            self.phone.send_to(&packet(number, 0xD5), self.near).unwrap();
         }
     }
 
@@ -118,6 +122,31 @@ fn all_packets_of_a_batch_reach_their_leg_though_the_first_one_changes_the_way()
         std::iter::from_fn(|| other.recv(&mut room).ok().map(|length| room[..length][3])).collect();
     assert_eq!((numbers.len(), world.unrouted()), (50, 0));
     assert!(numbers.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)));
+}
+
+#[test]
+fn a_batch_brings_each_leg_its_own_packets() {
+    let mut world = World::new();
+    let calls: Vec<[UdpSocket; 2]> =
+        (0..8).map(|call| [1, 2].map(|side| socket(&format!("127.0.{side}.{call}")))).collect();
+    for (call, phones) in calls.iter().enumerate() {
+        let legs = [0, 1].map(|side| 2 * call as u64 + side);
+        phones.iter().zip(legs).for_each(|(phone, leg)| world.attach(leg, phone.local_addr().unwrap()));
+        world.core.command(MediaCommand::Join { a: LegId(legs[0]), b: LegId(legs[1]) });
+    }
+    for number in 0..6 {
+        for (call, phone) in calls.iter().flatten().enumerate() {
+            phone.send_to(&packet(number, call as u8), world.near).unwrap();
+        }
+    }
+    assert!(!world.readable());
+    world.ports.flush(&mut world.core);
+    let mut room = [0; 1500];
+    for (leg, phone) in calls.iter().flatten().enumerate() {
+        let heard: Vec<u8> =
+            std::iter::from_fn(|| phone.recv(&mut room).ok().map(|length| room[length - 1])).collect();
+        assert_eq!(heard, [leg as u8 ^ 1; 6]);
+    }
 }
 
 struct Silent;
