@@ -52,8 +52,9 @@ WITH := nothing,dtmf,detect,record,dtmf+record,srtp,conference3,conference100,g7
 bench: packages-demo
 	cargo build --release --locked -p demarc-server --bin demarc
 	$(BENCH) --with $(WITH)
-	$(BENCH) --shared 32
+	$(BENCH) --shared 4
 	$(BENCH) --kind channel --with $(WITH)
+	$(BENCH) --kind channel --shared 4
 	cargo run --release --locked -p demarc-media --example conference_load
 	cargo bench --locked -p demarc-dsp --bench detectors
 	cargo bench --locked -p demarc-media --bench core

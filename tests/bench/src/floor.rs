@@ -116,7 +116,7 @@ pub(crate) fn channels(parts: &Parts) -> io::Result<()> {
         sequence = sequence.wrapping_add(1);
         for call in 0..calls {
             if ends[call].read(&mut data[HEADER..HEADER + BLOCK]) {
-                load::header(&mut data, 2 * call, sequence, None);
+                data[..HEADER].copy_from_slice(&load::header(2 * call, sequence, None));
                 send(&sockets[2 * call + 1], &data[..HEADERED], remote[call]);
             }
         }
@@ -150,7 +150,7 @@ pub(crate) fn shared(parts: &Parts) -> io::Result<()> {
             for at in 0..incoming.len() {
                 let (data, from) = incoming.get(at);
                 if let Some(leg) = legs.get(&from) {
-                    outgoing.push(data, remote[leg ^ 1], None);
+                    outgoing.push([data, &[]], remote[leg ^ 1], None);
                 }
             }
             outgoing.send(&sockets[number ^ 1]);

@@ -15,7 +15,8 @@ use std::{
     net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket},
 };
 
-/// Sockets of all telephones: each telephone has an IP address of its own in 127.0.0.0/8 instead.
+/// Sockets of all telephones: each telephone has an IP address of its own in 127.0.0.0/8 instead. They are few, as what is
+/// received is charged to who sends it here.
 pub const SOCKETS: usize = 4;
 /// Packets go out at this step of time.
 const STEP: u64 = 250_000;
@@ -103,7 +104,8 @@ pub(crate) fn keys(leg: usize, telephone: bool) -> SrtpKeys {
 }
 
 /// An RTP header (RFC 3550, section 5.1).
-pub(crate) fn header(packet: &mut [u8], leg: usize, number: u16, coding: Option<Coding>) {
+pub(crate) fn header(leg: usize, number: u16, coding: Option<Coding>) -> [u8; HEADER] {
+    let mut packet = [0; HEADER];
     let (payload_type, ticks) = match coding {
         None => (8, 160),
         Some(Coding::G722) => (9, 160),
@@ -112,7 +114,8 @@ pub(crate) fn header(packet: &mut [u8], leg: usize, number: u16, coding: Option<
     packet[..2].copy_from_slice(&[0x80, payload_type]);
     packet[2..4].copy_from_slice(&number.to_be_bytes());
     packet[4..8].copy_from_slice(&(u32::from(number) * ticks).to_be_bytes());
-    packet[8..12].copy_from_slice(&(leg as u32 + 1).to_be_bytes());
+    packet[8..].copy_from_slice(&(leg as u32 + 1).to_be_bytes());
+    packet
 }
 
 /// Stands where a socket would, so that one packet can be encrypted or decrypted.
@@ -190,24 +193,20 @@ impl Load {
     fn push(&mut self, leg: usize) {
         let coding = self.setup.coding(leg);
         let number = self.tally.said(leg, mmsg::clock(libc::CLOCK_REALTIME));
-        let mut packet = [0; mmsg::DATAGRAM];
-        header(&mut packet, leg, number, coding);
-        let length = match coding {
-            None => {
-                packet[HEADER..HEADER + BLOCK].copy_from_slice(&self.block(leg, number));
-                BLOCK
-            }
-            Some(_) => {
-                let payload = self.sound.coded(leg, number);
-                packet[HEADER..HEADER + payload.len()].copy_from_slice(payload);
-                payload.len()
-            }
+        let header = header(leg, number, coding);
+        let block;
+        let payload = if coding.is_none() {
+            block = self.block(leg, number);
+            &block[..]
+        } else {
+            self.sound.coded(leg, number)
         };
-        let packet = &packet[..HEADER + length];
         let (to, from) = (self.to[leg], Some(Far::address(leg)));
-        let Some(srtp) = self.srtp.get_mut(leg) else { return self.outgoing.push(packet, to, from) };
-        if srtp.send(packet, to.into()).is_ok() {
-            self.outgoing.push(&srtp.inner().0, to, from);
+        let Some(srtp) = self.srtp.get_mut(leg) else {
+            return self.outgoing.push([&header, payload], to, from);
+        };
+        if srtp.send(&[&header, payload].concat(), to.into()).is_ok() {
+            self.outgoing.push([&srtp.inner().0, &[]], to, from);
         }
     }
 
@@ -262,8 +261,9 @@ impl Load {
         let Some((came, address)) = self.incoming.arrival(at) else { return };
         let Some(leg) = Far::leg(address).filter(|leg| *leg < self.setup.legs()) else { return };
         let (mut packet, _) = self.incoming.get(at);
-        let mut plain = [0; 1500];
+        let mut plain;
         if let Some(srtp) = self.srtp.get_mut(leg) {
+            plain = [0; 1500];
             srtp.inner_mut().0 = packet.to_vec();
             let length = srtp.receive(&mut plain).ok().flatten().map_or(0, |(length, _)| length);
             packet = &plain[..length];

@@ -111,12 +111,14 @@ impl Batch {
         Some((time?, to?))
     }
 
-    /// Puts one in to be sent, from this address of ours when one is given.
-    pub fn push(&mut self, data: &[u8], to: SocketAddrV4, from: Option<Ipv4Addr>) {
+    /// Puts one in to be sent, from this address of ours when one is given. It is made of these parts.
+    pub fn push(&mut self, parts: [&[u8]; 2], to: SocketAddrV4, from: Option<Ipv4Addr>) {
         let at = self.length;
         self.length += 1;
-        self.data[at][..data.len()].copy_from_slice(data);
-        self.iovecs[at].iov_len = data.len();
+        let (first, second) = self.data[at].split_at_mut(parts[0].len());
+        first.copy_from_slice(parts[0]);
+        second[..parts[1].len()].copy_from_slice(parts[1]);
+        self.iovecs[at].iov_len = parts[0].len() + parts[1].len();
         self.names[at].sin_family = libc::AF_INET as u16;
         self.names[at].sin_port = to.port().to_be();
         self.names[at].sin_addr.s_addr = u32::from(*to.ip()).to_be();
