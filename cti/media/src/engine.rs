@@ -351,7 +351,7 @@ fn carry_out(core: &mut Core, watch: &Watch, ports: &mut SharedPorts, command: C
     match command {
         Command::AddChannel(number, channel) => core.add_channel(number, channel),
         Command::AttachChannel(leg, channel) => core.attach_channel(now, leg, channel),
-        Command::AddShared(socket) => ports.add(watch, socket),
+        Command::AddShared(socket) => ports.add(core, watch, socket),
         Command::AttachRtp(leg, RtpSocket::Shared(port, _), remote) => match ports.get(port) {
             Some(shared) => core.attach_shared(now, leg, port, Box::new(shared), remote),
             None => core.refuse(),

@@ -43,7 +43,7 @@ const FIRST: usize = 1 << 32;
 const CONTROL: usize = 1 << 40;
 /// Octets that are asked for to wait in a shared port's socket. Of twice as many, as the kernel counts, a packet of sound takes
 /// some 768: this is a second of 800 calls.
-const RECEIVE_BUFFER: i32 = 16 << 20;
+const RECEIVE_BUFFER: usize = 16 << 20;
 
 /// The number of a shared port: they count from 0 in the order in which the engine got them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,9 +113,9 @@ impl Default for SharedPorts {
 
 impl SharedPorts {
     /// A further port; it is watched under a number above all places of legs.
-    pub fn add(&mut self, watch: &Watch, socket: UdpSocket) {
+    pub fn add(&mut self, core: &mut Core, watch: &Watch, socket: UdpSocket) {
         let number = FIRST + self.ports.len();
-        sys::receive_buffer(&socket, RECEIVE_BUFFER);
+        core.totals_mut().small_ports += usize::from(!sys::receive_buffer(&socket, RECEIVE_BUFFER));
         sys::never_cut(&socket);
         sys::stamp(&socket, self.stamps);
         let watched = watch.add(&socket, number).is_some();

@@ -92,6 +92,9 @@ pub struct Totals {
     pub worst_delay: Duration,
     /// Packets at shared ports that belong to no leg, or could belong to several.
     pub unrouted: u64,
+    /// Shared ports for which the system gives less room than a second of sound needs, so that packets may be lost before they
+    /// are read.
+    pub small_ports: usize,
     /// Commands that named a leg, channel or prompt that is not there.
     pub refused_commands: u64,
     /// Whether the thread runs with real-time priority (`SCHED_FIFO`).

@@ -1,10 +1,19 @@
-//! The operating system's part: the monotonic clock, and the priority of the thread.
+//! The operating system's part: clocks, the priority of the thread, and options of sockets.
 
 use nix::{
-    sys::time::TimeSpec,
+    sys::{
+        socket::{
+            getsockopt, setsockopt,
+            sockopt::{RcvBuf, RcvBufForce},
+        },
+        time::TimeSpec,
+    },
     time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep},
 };
-use std::{os::fd::AsRawFd, time::Duration};
+use std::{
+    os::fd::{AsFd, AsRawFd},
+    time::Duration,
+};
 
 /// The monotonic clock. It does not fail on Linux (clock_gettime(2) knows no error for it).
 pub(crate) fn monotonic() -> Duration {
@@ -36,12 +45,12 @@ pub(crate) fn real_time(priority: u8) -> bool {
     }
 }
 
-/// Asks for a larger receive buffer. The system's limit (`net.core.rmem_max`) holds for who may not go beyond it
-/// (`CAP_NET_ADMIN`).
-pub(crate) fn receive_buffer(socket: &impl AsRawFd, octets: i32) {
-    if !set_option(socket, (libc::SOL_SOCKET, libc::SO_RCVBUFFORCE), octets) {
-        set_option(socket, (libc::SOL_SOCKET, libc::SO_RCVBUF), octets);
-    }
+/// Asks for a larger receive buffer; whether it is as large. The system's limit (`net.core.rmem_max`) holds for who may not go
+/// beyond it (`CAP_NET_ADMIN`).
+pub(crate) fn receive_buffer(socket: &impl AsFd, octets: usize) -> bool {
+    let done = setsockopt(socket, RcvBufForce, &octets).or_else(|_| setsockopt(socket, RcvBuf, &octets));
+    // The kernel tells twice of what it was asked for (socket(7): SO_RCVBUF).
+    done.is_ok() && getsockopt(socket, RcvBuf).is_ok_and(|got| got >= 2 * octets)
 }
 
 /// Has the kernel tell when each datagram came, or no longer (socket(7): `SO_TIMESTAMPNS`).
@@ -56,10 +65,10 @@ pub(crate) fn never_cut(socket: &impl AsRawFd) {
 }
 
 #[allow(unsafe_code)]
-fn set_option(socket: &impl AsRawFd, (level, option): (i32, i32), value: i32) -> bool {
+fn set_option(socket: &impl AsRawFd, (level, option): (i32, i32), value: i32) {
     let (value, length) = (&raw const value, size_of::<i32>() as u32);
     // SAFETY: the value lives through the call, which only reads it, and is as long as it is said to be.
-    unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, value.cast(), length) == 0 }
+    unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, value.cast(), length) };
 }
 
 /// Undoes a datagram socket's `connect`.

@@ -167,6 +167,8 @@ fn engine(text: &mut Text, snapshot: &demarc_media::Snapshot) {
     text.single("demarc_media_worst_tick_delay_seconds", "gauge", "The latest that a tick has begun.", worst);
     let real_time = u8::from(totals.real_time);
     text.single("demarc_media_real_time", "gauge", "1 when the engine has real-time priority.", real_time);
+    let help = "Shared ports for which net.core.rmem_max leaves too little room.";
+    text.single("demarc_media_small_ports", "gauge", help, totals.small_ports);
     let help = "Packets at shared ports that belong to no leg, or could belong to several.";
     text.single("demarc_media_unrouted_total", "counter", help, totals.unrouted);
     for (name, value) in totals.legs.iter() {

@@ -328,6 +328,14 @@ fn start_sip(
     for socket in rtp.share(config.rtp.shared)? {
         shared.media.0.add_shared(socket)?;
     }
+    shared.media.0.request_stats(Box::new(|snapshot| {
+        if snapshot.totals.small_ports > 0 {
+            tracing::warn!(
+                "shared RTP ports have little room for packets that wait: with many calls sound may be lost; \
+                 install udev/demarc.sysctl.conf, or leave [rtp] shared out"
+            );
+        }
+    }))?;
     let task = sip::SipTask {
         endpoint: Endpoint::new(shared.clock.now(), sip_config(config, &sockets)?),
         sockets,

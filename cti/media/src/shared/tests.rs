@@ -32,10 +32,10 @@ fn packet(number: u16, sound: u8) -> [u8; HEADER + BLOCK] {
 
 impl World {
     fn new() -> World {
-        let core = Core::new(CoreConfig::default(), Arc::new(PromptLibrary::new()));
+        let mut core = Core::new(CoreConfig::default(), Arc::new(PromptLibrary::new()));
         let (watch, mut ports, near) = (Watch::new(), SharedPorts::default(), socket("127.0.0.1"));
         let address = near.local_addr().unwrap();
-        ports.add(&watch, near);
+        ports.add(&mut core, &watch, near);
         World { core, watch, ports, near: address, phone: socket("127.0.0.2") }
     }
 
@@ -188,4 +188,12 @@ fn packets_wait_for_the_tick_only_while_no_two_streams_are_joined() {
     assert!(relays(join(1, 4)));
     world.core.detach(LegId(4));
     assert!(!world.core.relays());
+}
+
+/// What an operator is told to install gives the room that is asked for.
+#[test]
+fn the_limit_of_the_host_is_what_a_shared_port_wants() {
+    let limits = include_str!("../../../../udev/demarc.sysctl.conf");
+    let set: Vec<&str> = limits.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(set, [format!("net.core.rmem_max = {RECEIVE_BUFFER}")]);
 }

@@ -155,7 +155,8 @@ pub struct Rtp {
     /// `FIRST-LAST`; even ports are used.
     #[serde(default = "default_rtp_ports")]
     pub ports: Spanned<String>,
-    /// How many ports calls share; 0 gives each call a port of its own. Shared ports cost less from some hundred calls on.
+    /// How many ports calls share; 0 gives each call a port of its own. Shared ports cost less from some hundred calls on, the
+    /// fewer the less: 4 are enough for thousands of calls. They need room in their sockets (udev/demarc.sysctl.conf).
     /// A peer that does not send from the address and port that it told in SDP gets a port of its own once that is known.
     #[serde(default)]
     pub shared: u16,
