@@ -241,7 +241,7 @@ impl ChannelPort {
 
     /// Octets that will be played before anything that comes now.
     fn ahead(&self) -> usize {
-        self.queued * BLOCK + self.fifo.len()
+        self.ahead_at(self.clock)
     }
 
     /// The same now, when the line may not have been asked for a while.

@@ -274,10 +274,10 @@ impl Core {
     /// The leg that a packet at a shared port is for: the only one that it can be, or the only one of its SSRC, or the
     /// only one that has heard nothing yet. Where that leaves several it is for none: no call ever hears another.
     fn meant(&self, port: SharedPort, from: SocketAddr, datagram: &[u8]) -> Option<usize> {
-        if let Some(place) = self.routes.only(port, from) {
-            return Some(place);
-        }
         let places = self.routes.find(port, from);
+        if let [place] = places {
+            return Some(*place);
+        }
         let ssrc = match rtcp::is_rtcp(datagram) {
             true => rtcp::ssrc(datagram)?,
             false => u32::from_be_bytes(datagram.get(8..12)?.try_into().ok()?),
@@ -619,7 +619,7 @@ impl Core {
         self.split(b);
         self.relays += usize::from([a_place, b_place].iter().all(|place| self.streams(*place)));
         for (place, peer) in [(a_place, b_place), (b_place, a_place)] {
-            let line = self.legs[peer].as_ref().is_some_and(|leg| matches!(leg.port, Port::Channel(_)));
+            let line = !self.streams(peer);
             if let Some(leg) = &mut self.legs[place] {
                 leg.player.stop();
                 leg.restart();
@@ -629,6 +629,7 @@ impl Core {
         self.wake(a_place);
     }
 
+    /// Whether the leg at a place is an RTP stream, and not a line.
     fn streams(&self, place: usize) -> bool {
         self.legs[place].as_ref().is_some_and(|leg| matches!(leg.port, Port::Rtp(_)))
     }
