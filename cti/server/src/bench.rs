@@ -106,7 +106,7 @@ impl Table {
     }
 }
 
-const HEADS: [&str; 16] = [
+const HEADS: [&str; 17] = [
     "calls",
     "with",
     "ms CPU a call-second",
@@ -115,6 +115,7 @@ const HEADS: [&str; 16] = [
     "µs a packet",
     "calls a core",
     "lost",
+    "by the floors",
     "p50 ms",
     "p99 ms",
     "to the channel, p50 ms",
@@ -138,6 +139,7 @@ fn table_row(row: &Row) -> String {
         format!("{:.2}", ms * 10.0), // 100 packets, or packets and blocks, a call-second
         format!("{:.0}", PROCESSOR / ms.max(0.001)),
         if_valid(row.lost.to_string()),
+        if_valid(row.floor_lost.to_string()),
         if_valid(format!("{:.2}", row.delay_p50_ms)),
         if_valid(format!("{:.2}", row.delay_p99_ms)),
         if_valid(some(row.delay_to_channel_p50_ms)),
@@ -165,7 +167,7 @@ fn machine(options: &Options) -> String {
         (Kind::Channel, shared) => format!("channel to RTP, {shared} shared ports"),
     };
     format!(
-        "{what}: blocks of 20 ms both ways, over the loopback; forwarder on one processor, generator on another.\n\
+        "{what}: blocks of 20 ms both ways, over a wire of virtual Ethernet; forwarder on one processor, generator on another.\n\
          {processors} × {}, Linux {}, load {}",
         model.unwrap_or("unknown processor"),
         kernel.trim(),

@@ -1,7 +1,7 @@
 //! The media engine with as many calls as asked for, as a program of its own.
 
 use crate::{
-    Line, Ports, floor,
+    Far, Line, Ports, floor,
     lines::Lines,
     load,
     setup::{Parts, With},
@@ -171,7 +171,7 @@ fn attach_rtp(
 ) -> Result<(), EngineError> {
     let Parts { setup, .. } = parts;
     let codec = sound::codec(setup.coding(number));
-    let mut remote = RtpRemote::new(parts.far(number).into(), codec);
+    let mut remote = RtpRemote::new(Far::socket(number).into(), codec);
     remote.dtmf_payload_type = (!setup.with.dtmf).then_some(101);
     remote.srtp = setup.with.srtp.then(|| load::keys(number, false));
     engine.attach_rtp(LegId(number as u64), socket, remote)

@@ -1,18 +1,19 @@
 //! The bare forwarder: what the kernel alone costs. It looks at nothing in a datagram.
 
 use crate::{
-    Line, Ports,
+    Far, Line, Ports,
     lines::Ends,
     load,
     mmsg::{self, Batch, Epoll},
     setup::Parts,
+    wire,
 };
 use demarc_media::BLOCK;
 use rustix::net::{RecvFlags, SendFlags};
 use std::{
     collections::HashMap,
     io,
-    net::{Ipv4Addr, SocketAddrV4, UdpSocket},
+    net::{SocketAddrV4, UdpSocket},
 };
 
 /// Shared sockets a side, as in the figures that are compared with.
@@ -32,7 +33,7 @@ const HEADERED: usize = HEADER + BLOCK;
 pub(crate) fn sockets(count: usize) -> io::Result<Vec<UdpSocket>> {
     (0..count)
         .map(|_| {
-            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+            let socket = UdpSocket::bind((wire::NEAR, 0))?;
             socket.set_nonblocking(true)?;
             Ok(socket)
         })
@@ -47,7 +48,7 @@ pub(crate) fn socket_a_leg(parts: &Parts) -> io::Result<()> {
     let sockets = sockets(parts.setup.legs())?;
     let mut epoll = Epoll::new()?;
     sockets.iter().enumerate().for_each(|(number, socket)| epoll.add(socket, number));
-    let remote: Vec<_> = (0..sockets.len()).map(|leg| parts.far(leg)).collect();
+    let remote: Vec<_> = (0..sockets.len()).map(Far::socket).collect();
     let input = crate::tell(&Ports::of(&sockets)?);
     let mut data = [0; 2048];
     let mut count = 0;
@@ -95,7 +96,7 @@ pub(crate) fn channels(parts: &Parts) -> io::Result<()> {
         (0..calls).map(|call| Ends::engine(&parts.lines, call)).collect::<io::Result<_>>()?;
     let mut epoll = Epoll::new()?;
     (0..calls).for_each(|call| epoll.add(&sockets[2 * call + 1], call));
-    let remote: Vec<_> = (0..calls).map(|call| parts.far(2 * call + 1)).collect();
+    let remote: Vec<_> = (0..calls).map(|call| Far::socket(2 * call + 1)).collect();
     let input = crate::tell(&Ports::of(&sockets)?);
     let (mut data, mut sequence) = ([0; 2048], 0_u16);
     let start = mmsg::clock(libc::CLOCK_MONOTONIC);
@@ -133,11 +134,12 @@ pub(crate) fn shared(parts: &Parts) -> io::Result<()> {
     let all_legs = parts.setup.legs();
     let sockets = sockets(SHARED * 2)?;
     for socket in &sockets {
-        mmsg::set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 4 << 20);
+        // What is refused shows in what is lost.
+        let _ = mmsg::set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &(4_i32 << 20));
     }
     let place = |leg: usize| leg / 2 % SHARED * 2 + leg % 2;
-    let legs: HashMap<SocketAddrV4, usize> = (0..all_legs).map(|leg| (parts.far(leg), leg)).collect();
-    let remote: Vec<_> = (0..all_legs).map(|leg| parts.far(leg)).collect();
+    let legs: HashMap<SocketAddrV4, usize> = (0..all_legs).map(|leg| (Far::socket(leg), leg)).collect();
+    let remote: Vec<_> = (0..all_legs).map(Far::socket).collect();
     let mut epoll = Epoll::new()?;
     sockets.iter().enumerate().for_each(|(number, socket)| epoll.add(socket, number));
     let all = Ports::of(&sockets)?;
@@ -146,11 +148,11 @@ pub(crate) fn shared(parts: &Parts) -> io::Result<()> {
     let mut outgoing = Batch::new(64);
     while !input.ended() {
         for number in epoll.wait(100) {
-            incoming.receive(&sockets[number], false);
+            incoming.receive(&sockets[number]);
             for at in 0..incoming.len() {
                 let (data, from) = incoming.get(at);
                 if let Some(leg) = legs.get(&from) {
-                    outgoing.push([data, &[]], remote[leg ^ 1], None);
+                    outgoing.push(&[data], Some(remote[leg ^ 1]));
                 }
             }
             outgoing.send(&sockets[number ^ 1]);

@@ -4,13 +4,16 @@
 
 mod engine;
 mod floor;
+mod frame;
 mod lines;
 mod load;
 mod mmsg;
+mod ring;
 mod run;
 mod setup;
 mod sound;
 mod tally;
+mod wire;
 
 pub use run::{BenchError, Progress, Row, measure, measure_floor};
 use serde::{Deserialize, Serialize};
@@ -18,7 +21,7 @@ use setup::Parts;
 pub use setup::{Coding, Kind, Role, Setup, With};
 use std::{
     io::{self, BufRead, Read},
-    net::{Ipv4Addr, UdpSocket},
+    net::{Ipv4Addr, SocketAddrV4, UdpSocket},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -31,9 +34,9 @@ pub(crate) struct Far;
 impl Far {
     const FIRST: u32 = 0x7F01_0000;
 
-    /// One for each leg, from 127.1.0.0 on.
-    pub fn address(leg: usize) -> Ipv4Addr {
-        Ipv4Addr::from(Far::FIRST + leg as u32)
+    /// An address for each leg, from 127.1.0.0 on, and the port that all have.
+    pub fn socket(leg: usize) -> SocketAddrV4 {
+        SocketAddrV4::new(Ipv4Addr::from(Far::FIRST + leg as u32), 4000)
     }
 
     /// The leg of an address.
@@ -42,7 +45,7 @@ impl Far {
     }
 }
 
-/// Ports, one a socket or one a leg.
+/// The forwarder's ports, one a leg.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Ports {
     pub ports: Vec<u16>,
@@ -79,6 +82,10 @@ const DESCRIPTORS: u64 = 65_536;
 /// When the system refuses what the part needs.
 pub fn run_part(parts: &str) -> io::Result<()> {
     let parts: Parts = serde_json::from_str(parts)?;
+    match parts.network {
+        Some(process) => wire::enter(process)?,
+        None => wire::lay()?,
+    }
     mmsg::pin(usize::from(parts.role == Role::Load));
     mmsg::raise_descriptors(DESCRIPTORS);
     if parts.role != Role::Engine {

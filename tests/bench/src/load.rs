@@ -2,26 +2,24 @@
 //! other side.
 
 use crate::{
-    Far, Ports,
+    Far, Ports, frame,
     lines::Ends,
     mmsg::{self, Batch},
+    ring::{self, Ring},
     setup::{Coding, Parts, Setup},
     sound::{self, Sound},
     tally::{Tally, Verdict},
+    wire,
 };
 use demarc_media::{BLOCK, Socket, SrtpKey, SrtpKeys, SrtpSocket, SrtpSuite};
 use std::{
     io::{self, BufRead, Write},
-    net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket},
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    os::fd::OwnedFd,
 };
 
-/// Sockets of all telephones: each telephone has an IP address of its own in 127.0.0.0/8 instead. They are few, as what is
-/// received is charged to who sends it here.
-pub const SOCKETS: usize = 4;
 /// Packets go out at this step of time.
 const STEP: u64 = 250_000;
-/// Each socket is asked once in so many steps.
-const QUARTERS: usize = 4;
 const PERIOD: u64 = 20_000_000;
 const STEPS: usize = (PERIOD / STEP) as usize;
 /// Seconds before the counting begins.
@@ -36,7 +34,8 @@ struct Load {
     setup: Setup,
     sound: Sound,
     tally: Tally,
-    sockets: Vec<UdpSocket>,
+    /// Where frames go.
+    wire: OwnedFd,
     to: Vec<SocketAddrV4>,
     srtp: Vec<SrtpSocket<Wire>>,
     lines: Vec<Ends>,
@@ -45,7 +44,6 @@ struct Load {
     /// Blocks that a line has heard.
     blocks: Vec<u16>,
     outgoing: Batch,
-    incoming: Batch,
 }
 
 /// Tells its ports, takes the forwarder's, sends and counts.
@@ -54,8 +52,8 @@ struct Load {
 /// When the system gives no socket, or the starting program ends.
 pub(crate) fn run(parts: &Parts) -> io::Result<()> {
     let setup = parts.setup.clone();
-    let sockets = (0..SOCKETS).map(|_| telephones()).collect::<io::Result<Vec<_>>>()?;
-    say(&Ports::of(&sockets)?)?;
+    let (wire, mut ring) = (ring::socket(wire::FAR, 0)?, Ring::new(wire::FAR)?);
+    say(&"laid")?;
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
     let near: Ports = serde_json::from_str(&line)?;
@@ -64,31 +62,16 @@ pub(crate) fn run(parts: &Parts) -> io::Result<()> {
     let mut load = Load {
         sound: Sound::new(setup.with.coding).map_err(io::Error::other)?,
         tally: Tally::new(&setup),
-        sockets,
-        to: near.ports.iter().map(|port| SocketAddrV4::new(Ipv4Addr::LOCALHOST, *port)).collect(),
+        wire,
+        to: near.ports.iter().map(|port| SocketAddrV4::new(wire::NEAR, *port)).collect(),
         srtp: (0..encrypted).map(|leg| SrtpSocket::new(Wire::default(), Some(&keys(leg, true)))).collect(),
         lines: (0..channels).map(|n| Ends::line(&parts.lines, n)).collect::<io::Result<_>>()?,
         first: vec![None; setup.legs()],
         blocks: vec![0; channels],
         outgoing: Batch::new(64),
-        incoming: Batch::new(64),
         setup,
     };
-    say(&load.run())
-}
-
-/// A socket that tells when and at which telephone packets come.
-fn telephones() -> io::Result<UdpSocket> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-    socket.set_nonblocking(true)?;
-    mmsg::set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, 8 << 20);
-    mmsg::set_option(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1);
-    mmsg::set_option(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1);
-    // So that the kernel does not look for the telephone's address among its own before each packet; for who may.
-    mmsg::set_option(&socket, libc::IPPROTO_IP, libc::IP_TRANSPARENT, 1);
-    // So that the kernel makes no number for each packet that might be cut in pieces.
-    mmsg::set_option(&socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO);
-    Ok(socket)
+    say(&load.run(&mut ring))
 }
 
 fn say(what: &impl serde::Serialize) -> io::Result<()> {
@@ -136,7 +119,7 @@ impl Socket for Wire {
 }
 
 impl Load {
-    fn run(&mut self) -> Verdict {
+    fn run(&mut self, ring: &mut Ring) -> Verdict {
         let start = mmsg::clock(libc::CLOCK_MONOTONIC) + STEP;
         let begin = WARM_UP * 1_000_000_000 / STEP;
         let end = begin + self.setup.seconds * 1_000_000_000 / STEP;
@@ -160,7 +143,7 @@ impl Load {
             }
             self.send(step as usize % STEPS);
             self.turn_lines(step as usize % STEPS);
-            self.receive(step as usize);
+            ring.take(|came, frame| self.hear(came, frame));
         }
         if self.setup.with.conference.is_some() {
             self.tally.conclude_mixed(self.setup.seconds);
@@ -171,22 +154,17 @@ impl Load {
     /// The telephones whose turn it is.
     fn send(&mut self, slot: usize) {
         let legs = self.setup.legs();
-        for socket in 0..SOCKETS {
-            let first = slot * legs / STEPS;
-            let end = (slot + 1) * legs / STEPS;
-            let skip = (socket + SOCKETS - first % SOCKETS) % SOCKETS;
-            for leg in (first + skip..end).step_by(SOCKETS) {
-                if self.setup.is_line(leg) {
-                    continue;
-                }
-                self.push(leg);
-                if self.outgoing.is_full() {
-                    self.outgoing.send(&self.sockets[socket]);
-                }
+        for leg in slot * legs / STEPS..(slot + 1) * legs / STEPS {
+            if self.setup.is_line(leg) {
+                continue;
             }
-            if self.outgoing.len() > 0 {
-                self.outgoing.send(&self.sockets[socket]);
+            self.push(leg);
+            if self.outgoing.is_full() {
+                self.outgoing.send(&self.wire);
             }
+        }
+        if self.outgoing.len() > 0 {
+            self.outgoing.send(&self.wire);
         }
     }
 
@@ -201,12 +179,14 @@ impl Load {
         } else {
             self.sound.coded(leg, number)
         };
-        let (to, from) = (self.to[leg], Some(Far::address(leg)));
+        let wrap = |length| frame::headers(Far::socket(leg), self.to[leg], length);
         let Some(srtp) = self.srtp.get_mut(leg) else {
-            return self.outgoing.push([&header, payload], to, from);
+            let wrapping = wrap(HEADER + payload.len());
+            return self.outgoing.push(&[&wrapping, &header, payload], None);
         };
-        if srtp.send(&[&header, payload].concat(), to.into()).is_ok() {
-            self.outgoing.push([&srtp.inner().0, &[]], to, from);
+        if srtp.send(&[&header, payload].concat(), self.to[leg].into()).is_ok() {
+            let sealed = &srtp.inner().0;
+            self.outgoing.push(&[&wrap(sealed.len()), sealed], None);
         }
     }
 
@@ -243,24 +223,9 @@ impl Load {
         }
     }
 
-    /// Takes what came to a quarter of the sockets: the kernel's stamps tell when.
-    fn receive(&mut self, step: usize) {
-        for socket in (step % QUARTERS..SOCKETS).step_by(QUARTERS) {
-            while self.incoming.receive(&self.sockets[socket], true) > 0 {
-                for at in 0..self.incoming.len() {
-                    self.hear(at);
-                }
-                if !self.incoming.is_full() {
-                    break;
-                }
-            }
-        }
-    }
-
-    fn hear(&mut self, at: usize) {
-        let Some((came, address)) = self.incoming.arrival(at) else { return };
+    fn hear(&mut self, came: u64, frame: &[u8]) {
+        let Some((address, mut packet)) = frame::datagram(frame) else { return };
         let Some(leg) = Far::leg(address).filter(|leg| *leg < self.setup.legs()) else { return };
-        let (mut packet, _) = self.incoming.get(at);
         let mut plain;
         if let Some(srtp) = self.srtp.get_mut(leg) {
             plain = [0; 1500];

@@ -1,25 +1,21 @@
-//! Datagrams in batches, with the address they were sent to and the time they came, and the few system calls besides that
-//! the measurement needs.
+//! Datagrams and frames in batches, and the few system calls besides that the measurement needs.
 #![allow(unsafe_code)]
 
 use std::{
     io,
     mem::{size_of, zeroed},
-    net::{Ipv4Addr, SocketAddrV4, UdpSocket},
+    net::{SocketAddrV4, UdpSocket},
     os::fd::AsRawFd,
     ptr::addr_of_mut,
 };
 
-/// The longest datagram of the measurement.
+/// The longest frame of the measurement.
 pub const DATAGRAM: usize = 256;
-/// Room for a time stamp and an address.
-const CONTROL: usize = 64;
 
 /// Datagrams that are received or sent in one system call.
 pub struct Batch {
     data: Box<[[u8; DATAGRAM]]>,
     names: Box<[libc::sockaddr_in]>,
-    control: Box<[[u64; CONTROL / 8]]>,
     iovecs: Box<[libc::iovec]>,
     headers: Box<[libc::mmsghdr]>,
     length: usize,
@@ -33,7 +29,6 @@ impl Batch {
         let mut batch = Batch {
             data: vec![[0; DATAGRAM]; size].into(),
             names: vec![name; size].into(),
-            control: vec![[0; CONTROL / 8]; size].into(),
             iovecs: vec![iovec; size].into(),
             headers: vec![header; size].into(),
             length: 0,
@@ -59,14 +54,11 @@ impl Batch {
         self.length == self.headers.len()
     }
 
-    /// Receives what waits; `with_time` where the socket was told to stamp.
-    pub fn receive(&mut self, socket: &UdpSocket, with_time: bool) -> usize {
+    /// Receives what waits.
+    pub fn receive(&mut self, socket: &UdpSocket) -> usize {
         for (at, header) in self.headers.iter_mut().enumerate() {
             self.iovecs[at].iov_len = DATAGRAM;
             header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_in>() as u32;
-            header.msg_hdr.msg_control =
-                if with_time { self.control[at].as_mut_ptr().cast() } else { std::ptr::null_mut() };
-            header.msg_hdr.msg_controllen = if with_time { CONTROL } else { 0 };
         }
         let (headers, size) = (self.headers.as_mut_ptr(), self.headers.len() as u32);
         // SAFETY: every header points to buffers of this batch that live as long as it, with their true lengths.
@@ -84,65 +76,29 @@ impl Batch {
         (&self.data[at][..self.headers[at].msg_len as usize], from)
     }
 
-    /// When it came, by the kernel's stamp, in nanoseconds of the real-time clock; and the address that it was sent to.
-    pub fn arrival(&self, at: usize) -> Option<(u64, Ipv4Addr)> {
-        let header = &self.headers[at].msg_hdr;
-        let (mut time, mut to) = (None, None);
-        // SAFETY: the kernel has written whole control messages into this batch's aligned buffer, and how long they are
-        // together; the macros stay within that.
-        unsafe {
-            let mut control = libc::CMSG_FIRSTHDR(header);
-            while let Some(&libc::cmsghdr { cmsg_type, cmsg_level, .. }) = control.as_ref() {
-                let data = libc::CMSG_DATA(control);
-                match (cmsg_level, cmsg_type) {
-                    (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
-                        let stamp = data.cast::<libc::timespec>().read_unaligned();
-                        time = Some(stamp.tv_sec as u64 * 1_000_000_000 + stamp.tv_nsec as u64);
-                    }
-                    (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                        let info = data.cast::<libc::in_pktinfo>().read_unaligned();
-                        to = Some(u32::from_be(info.ipi_addr.s_addr).into());
-                    }
-                    _ => {}
-                }
-                control = libc::CMSG_NXTHDR(header, control);
-            }
-        }
-        Some((time?, to?))
-    }
-
-    /// Puts one in to be sent, from this address of ours when one is given. It is made of these parts.
-    pub fn push(&mut self, parts: [&[u8]; 2], to: SocketAddrV4, from: Option<Ipv4Addr>) {
+    /// Puts one in to be sent, made of these parts: a datagram to an address, or a frame, which has that in it.
+    pub fn push(&mut self, parts: &[&[u8]], to: Option<SocketAddrV4>) {
         let at = self.length;
         self.length += 1;
-        let (first, second) = self.data[at].split_at_mut(parts[0].len());
-        first.copy_from_slice(parts[0]);
-        second[..parts[1].len()].copy_from_slice(parts[1]);
-        self.iovecs[at].iov_len = parts[0].len() + parts[1].len();
-        self.names[at].sin_family = libc::AF_INET as u16;
-        self.names[at].sin_port = to.port().to_be();
-        self.names[at].sin_addr.s_addr = u32::from(*to.ip()).to_be();
+        let mut length = 0;
+        for part in parts {
+            self.data[at][length..length + part.len()].copy_from_slice(part);
+            length += part.len();
+        }
+        self.iovecs[at].iov_len = length;
         let header = &mut self.headers[at].msg_hdr;
-        header.msg_namelen = size_of::<libc::sockaddr_in>() as u32;
-        header.msg_controllen = 0;
-        let Some(from) = from else { return };
-        header.msg_control = self.control[at].as_mut_ptr().cast();
-        header.msg_controllen = CONTROL;
-        // SAFETY: the control buffer is aligned, zero or once filled by this code, and longer than header and in_pktinfo.
-        unsafe {
-            let control = libc::CMSG_FIRSTHDR(header);
-            (*control).cmsg_level = libc::IPPROTO_IP;
-            (*control).cmsg_type = libc::IP_PKTINFO;
-            (*control).cmsg_len = libc::CMSG_LEN(size_of::<libc::in_pktinfo>() as u32) as usize;
-            let mut info: libc::in_pktinfo = zeroed();
-            info.ipi_spec_dst.s_addr = u32::from(from).to_be();
-            libc::CMSG_DATA(control).cast::<libc::in_pktinfo>().write_unaligned(info);
-            header.msg_controllen = libc::CMSG_SPACE(size_of::<libc::in_pktinfo>() as u32) as usize;
+        header.msg_namelen = if to.is_some() { size_of::<libc::sockaddr_in>() as u32 } else { 0 };
+        header.msg_name =
+            if to.is_some() { addr_of_mut!(self.names[at]).cast() } else { std::ptr::null_mut() };
+        if let Some(to) = to {
+            self.names[at].sin_family = libc::AF_INET as u16;
+            self.names[at].sin_port = to.port().to_be();
+            self.names[at].sin_addr.s_addr = u32::from(*to.ip()).to_be();
         }
     }
 
     /// Sends all of them; returns how many the kernel did not take.
-    pub fn send(&mut self, socket: &UdpSocket) -> usize {
+    pub fn send(&mut self, socket: &impl AsRawFd) -> usize {
         let (mut done, mut failed) = (0, 0);
         while done < self.length {
             let rest = &mut self.headers[done..self.length];
@@ -157,13 +113,15 @@ impl Batch {
     }
 }
 
-/// A socket option that is an integer; refusal is no error here.
-pub fn set_option(socket: &UdpSocket, level: i32, name: i32, value: i32) {
+/// Sets a socket's option.
+///
+/// # Errors
+/// When the system refuses.
+pub fn set_option<T>(socket: &impl AsRawFd, level: i32, name: i32, value: &T) -> io::Result<()> {
+    let (value, length) = (&raw const *value, size_of::<T>() as u32);
     // SAFETY: the value lives through the call and is as long as it is said to be.
-    unsafe {
-        let value = &raw const value;
-        libc::setsockopt(socket.as_raw_fd(), level, name, value.cast(), size_of::<i32>() as u32);
-    }
+    let done = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, value.cast(), length) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Asks for as many descriptors as are permitted, or as `wanted` where that may be decided here.

@@ -19,8 +19,8 @@ use std::{
 pub enum BenchError {
     /// A part did not start or died.
     #[error(
-        "the measurement's {0:?} did not do its work; are there file descriptors (ulimit -n) and pipes \
-         (/proc/sys/fs/pipe-user-pages-soft) enough for it?"
+        "the measurement's {0:?} did not do its work. What it says of that is above; if it says nothing, are there file \
+         descriptors (ulimit -n) and pipes (/proc/sys/fs/pipe-user-pages-soft) enough for it?"
     )]
     Part(Role, #[source] io::Error),
     /// Recordings are a part of what was to be measured.
@@ -289,13 +289,13 @@ fn one(program: &Path, arguments: &[&str], role: Role, setup: &Setup) -> Result<
     let temporary = std::env::temp_dir();
     let memory = Path::new(MEMORY);
     let (disk, memory) = (make(&temporary)?, make(if memory.is_dir() { memory } else { &temporary })?);
-    let parts = |role, far| {
+    let parts = |role, network| {
         let (lines, recordings) = (memory.0.clone(), disk.0.clone());
-        Parts { role, setup: setup.clone(), far, lines, recordings }
+        Parts { role, setup: setup.clone(), network, lines, recordings }
     };
-    let mut load = Part::start(program, arguments, &parts(Role::Load, Vec::new()))?;
-    let far: Ports = load.read()?;
-    let mut forwarder = Part::start(program, arguments, &parts(role, far.ports))?;
+    let mut load = Part::start(program, arguments, &parts(Role::Load, None))?;
+    let _: String = load.read()?;
+    let mut forwarder = Part::start(program, arguments, &parts(role, Some(load.child.id())))?;
     let near: Ports = forwarder.read()?;
     load.write(&near)?;
     let _: String = load.read()?;

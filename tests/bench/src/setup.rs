@@ -1,7 +1,7 @@
 //! What a measurement is of.
 
 use serde::{Deserialize, Serialize};
-use std::{fmt, net::SocketAddrV4, path::PathBuf, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 /// What is joined in each call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,17 +174,10 @@ pub enum Role {
 pub(crate) struct Parts {
     pub role: Role,
     pub setup: Setup,
-    /// Ports of the telephones' sockets.
-    pub far: Vec<u16>,
+    /// The process in whose network this one is to be; `None` for one of its own.
+    pub network: Option<u32>,
     /// Where the channels' files are.
     pub lines: PathBuf,
     /// Where recordings are written.
     pub recordings: PathBuf,
-}
-
-impl Parts {
-    /// Where the telephone of a leg is.
-    pub fn far(&self, leg: usize) -> SocketAddrV4 {
-        SocketAddrV4::new(crate::Far::address(leg), self.far[leg % self.far.len()])
-    }
 }
