@@ -35,7 +35,7 @@ const BATCHES: usize = 8;
 /// Packets a leg of the engine's that are taken from one port before the next one's turn: those of 80 ms, so that an engine that
 /// is late catches up, and what nobody wants takes no longer than that.
 const CATCH_UP: usize = 4;
-/// Packets in a tick from which on a port is no longer watched: five in a round of [`crate::EngineConfig::gather`].
+/// Packets in a tick from which on a port is no longer watched: eight in 800 µs.
 const MUCH: usize = 200;
 /// Shared ports are watched under numbers from here on.
 const FIRST: usize = 1 << 32;
@@ -124,6 +124,11 @@ impl SharedPorts {
             watch.add(control, CONTROL | number);
         }
         self.ports.push(Port { shared: Shared::new(socket), control, watched, came: 0 });
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ports.is_empty()
     }
 
     /// A leg's end of a port.

@@ -91,7 +91,7 @@ pub(crate) fn run(parts: &Parts) -> Result<(), Box<dyn Error>> {
 fn config(parts: &Parts) -> EngineConfig {
     let mut config = EngineConfig::default();
     let setup = &parts.setup;
-    config.gather = setup.gather.map_or(config.gather, Duration::from_micros);
+    config.gather = setup.gather.map(Duration::from_micros);
     config.tick = setup.tick.map_or(config.tick, Duration::from_millis);
     config.core.max_legs = setup.legs() + 2;
     config.recordings = setup.with.record.then(|| parts.recordings.clone());
