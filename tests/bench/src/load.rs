@@ -37,7 +37,7 @@ struct Load {
     /// Where frames go.
     wire: OwnedFd,
     to: Vec<SocketAddrV4>,
-    srtp: Vec<SrtpSocket<Wire>>,
+    srtp: Vec<SrtpSocket<OnePacket>>,
     lines: Vec<Ends>,
     /// The number of the first packet that came out at a leg whose codec carries no marks.
     first: Vec<Option<u16>>,
@@ -46,14 +46,14 @@ struct Load {
     outgoing: Batch,
 }
 
-/// Tells its ports, takes the forwarder's, sends and counts.
+/// Tells that it hears, takes the forwarder's ports, sends and counts.
 ///
 /// # Errors
-/// When the system gives no socket, or the starting program ends.
+/// When the system gives no packet socket, or the starting program ends.
 pub(crate) fn run(parts: &Parts) -> io::Result<()> {
     let setup = parts.setup.clone();
     let (wire, mut ring) = (ring::socket(wire::FAR, 0)?, Ring::new(wire::FAR)?);
-    say(&"laid")?;
+    say(&"hears")?;
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
     let near: Ports = serde_json::from_str(&line)?;
@@ -64,7 +64,9 @@ pub(crate) fn run(parts: &Parts) -> io::Result<()> {
         tally: Tally::new(&setup),
         wire,
         to: near.ports.iter().map(|port| SocketAddrV4::new(wire::NEAR, *port)).collect(),
-        srtp: (0..encrypted).map(|leg| SrtpSocket::new(Wire::default(), Some(&keys(leg, true)))).collect(),
+        srtp: (0..encrypted)
+            .map(|leg| SrtpSocket::new(OnePacket::default(), Some(&keys(leg, true))))
+            .collect(),
         lines: (0..channels).map(|n| Ends::line(&parts.lines, n)).collect::<io::Result<_>>()?,
         first: vec![None; setup.legs()],
         blocks: vec![0; channels],
@@ -103,9 +105,9 @@ pub(crate) fn header(leg: usize, number: u16, coding: Option<Coding>) -> [u8; HE
 
 /// Stands where a socket would, so that one packet can be encrypted or decrypted.
 #[derive(Default)]
-struct Wire(Vec<u8>);
+struct OnePacket(Vec<u8>);
 
-impl Socket for Wire {
+impl Socket for OnePacket {
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<(usize, SocketAddr)>> {
         buffer[..self.0.len()].copy_from_slice(&self.0);
         Ok(Some((self.0.len(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))))

@@ -10,11 +10,11 @@ use std::{
 };
 
 /// The longest frame of the measurement.
-pub const DATAGRAM: usize = 256;
+pub const LONGEST: usize = 256;
 
 /// Datagrams that are received or sent in one system call.
 pub struct Batch {
-    data: Box<[[u8; DATAGRAM]]>,
+    data: Box<[[u8; LONGEST]]>,
     names: Box<[libc::sockaddr_in]>,
     iovecs: Box<[libc::iovec]>,
     headers: Box<[libc::mmsghdr]>,
@@ -27,15 +27,14 @@ impl Batch {
         // SAFETY: all-zero is a value of these C structures of integers and pointers.
         let (name, iovec, header) = unsafe { (zeroed(), zeroed::<libc::iovec>(), zeroed::<libc::mmsghdr>()) };
         let mut batch = Batch {
-            data: vec![[0; DATAGRAM]; size].into(),
+            data: vec![[0; LONGEST]; size].into(),
             names: vec![name; size].into(),
             iovecs: vec![iovec; size].into(),
             headers: vec![header; size].into(),
             length: 0,
         };
         for at in 0..size {
-            batch.iovecs[at] =
-                libc::iovec { iov_base: batch.data[at].as_mut_ptr().cast(), iov_len: DATAGRAM };
+            batch.iovecs[at] = libc::iovec { iov_base: batch.data[at].as_mut_ptr().cast(), iov_len: LONGEST };
             let header = &mut batch.headers[at].msg_hdr;
             header.msg_iov = addr_of_mut!(batch.iovecs[at]);
             header.msg_iovlen = 1;
@@ -57,7 +56,7 @@ impl Batch {
     /// Receives what waits.
     pub fn receive(&mut self, socket: &UdpSocket) -> usize {
         for (at, header) in self.headers.iter_mut().enumerate() {
-            self.iovecs[at].iov_len = DATAGRAM;
+            self.iovecs[at].iov_len = LONGEST;
             header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_in>() as u32;
         }
         let (headers, size) = (self.headers.as_mut_ptr(), self.headers.len() as u32);

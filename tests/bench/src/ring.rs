@@ -3,8 +3,8 @@
 #![allow(unsafe_code)]
 
 use crate::mmsg::set_option;
+use nix::net::if_::if_nametoindex;
 use std::{
-    ffi::CStr,
     io,
     mem::{size_of, zeroed},
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
@@ -26,9 +26,9 @@ const FRAME: u32 = 512;
 ///
 /// # Errors
 /// When the system gives none.
-pub fn socket(interface: &CStr, protocol: i32) -> io::Result<OwnedFd> {
-    // SAFETY: the name ends with a NUL, the address is all a sockaddr_ll and lives through the call, and the descriptor is
-    // nobody else's.
+pub fn socket(interface: &str, protocol: i32) -> io::Result<OwnedFd> {
+    let index = if_nametoindex(interface)?;
+    // SAFETY: the address is all a sockaddr_ll and lives through the call, and the descriptor is nobody else's.
     unsafe {
         let fd = libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0);
         if fd < 0 {
@@ -38,7 +38,7 @@ pub fn socket(interface: &CStr, protocol: i32) -> io::Result<OwnedFd> {
         let mut address: libc::sockaddr_ll = zeroed();
         address.sll_family = libc::AF_PACKET as u16;
         address.sll_protocol = (protocol as u16).to_be();
-        address.sll_ifindex = libc::if_nametoindex(interface.as_ptr()) as i32;
+        address.sll_ifindex = index as i32;
         let length = size_of::<libc::sockaddr_ll>() as u32;
         let bound = libc::bind(fd.as_raw_fd(), (&raw const address).cast(), length);
         if bound == 0 { Ok(fd) } else { Err(io::Error::last_os_error()) }
@@ -57,7 +57,7 @@ impl Ring {
     ///
     /// # Errors
     /// When the system gives none.
-    pub fn new(interface: &CStr) -> io::Result<Ring> {
+    pub fn new(interface: &str) -> io::Result<Ring> {
         let socket = socket(interface, libc::ETH_P_IP)?;
         let set = |name, value: i32| set_option(&socket, libc::SOL_PACKET, name, &value);
         set(libc::PACKET_VERSION, libc::tpacket_versions::TPACKET_V3 as i32)?;

@@ -39,10 +39,11 @@ pub struct Row {
     pub floor_ms_cpu_per_call_second: f64,
     /// Blocks of sound that did not come out where they should.
     pub lost: u64,
-    /// Added delay from telephone to telephone (0 in conferences, where it is not measured), in the direction that has more; from a channel, not towards it.
-    pub delay_p50_ms: f64,
+    /// Added delay from telephone to telephone, in the direction that has more; from a channel, not towards it. `None` in
+    /// conferences, where it is not measured.
+    pub delay_p50_ms: Option<f64>,
     /// The same.
-    pub delay_p99_ms: f64,
+    pub delay_p99_ms: Option<f64>,
     /// Memory of the engine's process that calls add.
     pub bytes_per_call: u64,
     /// Ticks of the engine that began more than 10 ms after their time.
@@ -169,15 +170,16 @@ pub fn measure_floor(program: &Path, arguments: &[&str], setup: &Setup) -> Resul
 fn row(setup: &Setup, engine: &Measured, floor: &Measured, shared: Option<&Measured>) -> Row {
     let [all, media] = engine.ms(setup);
     let ([p50, p99], [floor_p50, floor_p99]) = (engine.delay(setup.kind), floor.delay(setup.kind));
-    let to_channel = (setup.kind == Kind::Channel).then_some(engine.verdict.delays[1]);
+    let measured = setup.with.conference.is_none();
+    let to_channel = (setup.kind == Kind::Channel && measured).then_some(engine.verdict.delays[1]);
     let (line, verdict) = (&engine.line, &engine.verdict);
     Row {
         calls: setup.calls,
         ms_cpu_per_call_second: all,
         floor_ms_cpu_per_call_second: floor.ms(setup)[0],
         lost: engine.lost(),
-        delay_p50_ms: p50,
-        delay_p99_ms: p99,
+        delay_p50_ms: measured.then_some(p50),
+        delay_p99_ms: measured.then_some(p99),
         bytes_per_call: line.bytes / setup.calls as u64,
         late_ticks: line.late_ticks,
         floor_late_ticks: (setup.kind == Kind::Channel).then_some(floor.line.late_ticks),
