@@ -220,7 +220,7 @@ impl Load {
                     Some(_) => Some((2 * call + 1, self.blocks[call])),
                 };
                 self.blocks[call] = self.blocks[call].wrapping_add(1);
-                self.tally.heard(2 * call, marks.unwrap_or((usize::MAX, 0)), now);
+                self.tally.heard(2 * call, marks, now);
             }
         }
     }
@@ -246,6 +246,6 @@ impl Load {
             let number = u16::from_be_bytes([packet[2], packet[3]]);
             Some((leg ^ 1, number.wrapping_sub(*self.first[leg].get_or_insert(number))))
         };
-        self.tally.heard(leg, heard.unwrap_or((usize::MAX, 0)), came);
+        self.tally.heard(leg, heard, came);
     }
 }

@@ -74,6 +74,8 @@ pub struct Row {
     pub delay_to_channel_p99_ms: Option<f64>,
     /// Blocks that came out at another call's telephone, or twice.
     pub misled: u64,
+    /// Blocks that nobody said: silence before a line whose playout was low, and what stands in for lost ones.
+    pub put_in: u64,
     /// The latest that the load generator was, with the engine or the bare forwarder.
     pub generator_behind_ms: f64,
     /// Whether the engine had real-time priority.
@@ -164,7 +166,8 @@ pub fn measure<E: From<BenchError>>(
 /// When a part cannot do its work.
 pub fn measure_floor(program: &Path, arguments: &[&str], setup: &Setup) -> Result<[u64; 3], BenchError> {
     let floor = one(program, arguments, Role::Floor, setup)?;
-    Ok([floor.lost(), floor.verdict.sent, floor.verdict.misled + floor.verdict.twice])
+    let Verdict { sent, misled, unsaid, twice, .. } = floor.verdict;
+    Ok([floor.lost(), sent, misled + unsaid + twice])
 }
 
 fn row(setup: &Setup, engine: &Measured, floor: &Measured, shared: Option<&Measured>) -> Row {
@@ -195,6 +198,7 @@ fn row(setup: &Setup, engine: &Measured, floor: &Measured, shared: Option<&Measu
         delay_to_channel_p50_ms: to_channel.map(|delay| round(delay[0])),
         delay_to_channel_p99_ms: to_channel.map(|delay| round(delay[1])),
         misled: verdict.misled + verdict.twice,
+        put_in: verdict.unsaid,
         generator_behind_ms: round(verdict.behind_ms.max(floor.verdict.behind_ms)),
         real_time: line.real_time,
         digits: line.digits,

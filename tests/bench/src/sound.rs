@@ -87,18 +87,35 @@ const MARKS: std::ops::Range<usize> = 100..109;
 
 /// Writes a leg and the number of a block into some of its samples, as noise at -42 dBm0: four bits an octet.
 pub fn mark(block: &mut [u8], leg: usize, number: u16) {
-    let value = (leg as u64) << 16 | u64::from(number);
+    let value = (leg as u64 + 1) << 16 | u64::from(number);
     for (at, octet) in block[MARKS].iter_mut().enumerate() {
         *octet = 0xD5 ^ (value >> (4 * at) & 15) as u8;
     }
 }
 
-/// Reads them; `None` where there are none.
+/// Reads them; `None` where there are none, as in silence.
 pub fn marks(block: &[u8]) -> Option<(usize, u16)> {
     let mut value = 0;
     for (at, octet) in block.get(MARKS)?.iter().enumerate() {
         let bits = octet ^ 0xD5;
         value |= u64::from((bits < 16).then_some(bits)?) << (4 * at);
     }
-    Some(((value >> 16) as usize, value as u16))
+    Some(((value >> 16).checked_sub(1)? as usize, value as u16))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_read_as_they_were_written_and_silence_has_none() {
+        for (leg, number) in [(0, 0), (1, 65_535), (9_999, 77)] {
+            let mut block = [0x2A; BLOCK];
+            mark(&mut block, leg, number);
+            assert_eq!(marks(&block), Some((leg, number)));
+        }
+        assert_eq!(marks(&[0xD5; BLOCK]), None, "silence");
+        assert_eq!(marks(&[0x2A; BLOCK]), None, "sound");
+        assert_eq!(marks(&[0xD5; 100]), None, "too short");
+    }
 }

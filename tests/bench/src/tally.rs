@@ -23,6 +23,7 @@ pub struct Tally {
     sent: u64,
     received: u64,
     misled: u64,
+    unsaid: u64,
     twice: u64,
     /// Of what first legs said, and second legs, in nanoseconds.
     delays: [Vec<u32>; 2],
@@ -37,6 +38,8 @@ pub struct Verdict {
     pub received: u64,
     /// What came out elsewhere.
     pub misled: u64,
+    /// What came out and nobody said.
+    pub unsaid: u64,
     /// What came out once more.
     pub twice: u64,
     /// Median and 99th percentile of the added delay, in milliseconds: of what first legs said, and second legs.
@@ -56,6 +59,7 @@ impl Tally {
             sent: 0,
             received: 0,
             misled: 0,
+            unsaid: 0,
             twice: 0,
             delays: [Vec::with_capacity(room), Vec::with_capacity(room)],
         }
@@ -78,8 +82,12 @@ impl Tally {
         number
     }
 
-    /// Something came out at a leg: the block of this number of that leg, as it says itself.
-    pub fn heard(&mut self, at: usize, (leg, number): (usize, u16), now: u64) {
+    /// Something came out at a leg: the block of this number of that leg, as it says itself, or one that nobody said.
+    pub fn heard(&mut self, at: usize, said: Option<(usize, u16)>, now: u64) {
+        let Some((leg, number)) = said else {
+            self.unsaid += u64::from(self.counting.is_some());
+            return;
+        };
         let known = self.streams.get_mut(leg).filter(|stream| {
             leg == at ^ 1 && (1..=WINDOW).contains(&usize::from(stream.next.wrapping_sub(number)))
         });
@@ -123,8 +131,8 @@ impl Tally {
                 f64::from(delays.get(at).copied().unwrap_or(0)) / 1e6
             })
         });
-        let Tally { sent, received, misled, twice, .. } = *self;
-        Verdict { sent, received, misled, twice, delays, behind_ms: behind as f64 / 1e6 }
+        let Tally { sent, received, misled, unsaid, twice, .. } = *self;
+        Verdict { sent, received, misled, unsaid, twice, delays, behind_ms: behind as f64 / 1e6 }
     }
 }
 
@@ -144,7 +152,7 @@ mod tests {
         let mut tally = tally();
         let numbers = [10, 20, 30].map(|now| tally.said(0, now));
         for number in [numbers[0], numbers[0], numbers[2]] {
-            tally.heard(1, (0, number), 40);
+            tally.heard(1, Some((0, number)), 40);
         }
         let verdict = tally.verdict(0);
         assert_eq!((verdict.sent, verdict.received, verdict.twice), (3, 2, 1));
@@ -155,9 +163,11 @@ mod tests {
         let mut tally = tally();
         let number = tally.said(0, 10);
         for (at, leg, number) in [(3, 0, number), (1, 2, number), (1, 0, number + 1), (1, 9, 0)] {
-            tally.heard(at, (leg, number), 20);
+            tally.heard(at, Some((leg, number)), 20);
         }
-        assert_eq!((tally.verdict(0).received, tally.verdict(0).misled), (0, 4));
+        tally.heard(1, None, 20);
+        let verdict = tally.verdict(0);
+        assert_eq!((verdict.received, verdict.misled, verdict.unsaid), (0, 4, 1));
     }
 
     #[test]
@@ -169,7 +179,7 @@ mod tests {
         tally.count(None);
         let late = tally.said(0, 8);
         for (at, heard) in [(1, (0, early)), (0, (1, counted)), (1, (0, late))] {
-            tally.heard(at, heard, 1_000_007);
+            tally.heard(at, Some(heard), 1_000_007);
         }
         let verdict = tally.verdict(0);
         assert_eq!((verdict.sent, verdict.received, verdict.misled), (1, 1, 0));
