@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-.PHONY: help demo soak test test-kernel probe bench check packages packages-demo packages-kernel
+.PHONY: help demo soak test test-kernel probe bench check packages packages-demo packages-bench packages-kernel
 
 # What the build and the demo need, and what the peers of the tests need besides.
 BUILD := gcc libc6-dev make libopus-dev pkg-config
@@ -49,7 +49,7 @@ probe: packages-demo
 # About twelve minutes; the numbers mean something only while nothing else runs on the machine.
 BENCH = ./target/release/demarc bench media --seconds 2 --calls 100,300,1000,2000,2500,4000
 WITH := nothing,dtmf,detect,record,dtmf+record,srtp,conference3,conference100,g722,opus
-bench: packages-demo
+bench: packages-bench
 	cargo build --release --locked -p demarc-server --bin demarc
 	$(BENCH) --with $(WITH)
 	$(BENCH) --shared 4
@@ -76,6 +76,10 @@ packages:
 
 packages-demo:
 	@tests/install.sh $(DEMO)
+
+# The measurement lays its wire by ip.
+packages-bench:
+	@tests/install.sh $(DEMO) iproute2
 
 packages-kernel:
 	@tests/install.sh $(BUILD) $(KERNEL)
