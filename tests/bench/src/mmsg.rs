@@ -86,10 +86,9 @@ impl Batch {
         }
         self.iovecs[at].iov_len = length;
         let header = &mut self.headers[at].msg_hdr;
-        header.msg_namelen = if to.is_some() { size_of::<libc::sockaddr_in>() as u32 } else { 0 };
-        header.msg_name =
-            if to.is_some() { addr_of_mut!(self.names[at]).cast() } else { std::ptr::null_mut() };
+        header.msg_namelen = 0; // and then the kernel looks at no name
         if let Some(to) = to {
+            header.msg_namelen = size_of::<libc::sockaddr_in>() as u32;
             self.names[at].sin_family = libc::AF_INET as u16;
             self.names[at].sin_port = to.port().to_be();
             self.names[at].sin_addr.s_addr = u32::from(*to.ip()).to_be();

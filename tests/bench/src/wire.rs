@@ -7,7 +7,12 @@ use nix::{
     sched::{CloneFlags, setns, unshare},
     unistd::geteuid,
 };
-use std::{fs, fs::File, io, net::Ipv4Addr, process::Command};
+use std::{
+    fs::{self, File},
+    io,
+    net::Ipv4Addr,
+    process::Command,
+};
 
 /// The forwarder. Its address and the telephones' are of 127.0.0.0/8, as on the loopback: programs that watch what a machine
 /// says to others, by BPF for instance, leave these alone.

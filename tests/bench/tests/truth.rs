@@ -35,6 +35,10 @@ fn what_is_to_be_done_besides_is_done() {
     .unwrap();
     for row in &rows[..2] {
         assert_eq!((row.lost, row.misled), (0, 0), "{row:?}");
+        assert!(
+            row.put_in < 50,
+            "of a thousand blocks, silence where the machine stood still, and no more: {row:?}"
+        );
         assert!(row.delay_p50_ms > Some(0.0) && row.ms_cpu_per_call_second > 0.0, "{row:?}");
     }
     // Ten lines and ten telephones say a digit in two seconds each; nobody listens to a telephone that speaks Opus.
